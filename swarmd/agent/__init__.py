@@ -1,0 +1,1 @@
+"""The worker's side: assignments in, containers driven, statuses out."""

@@ -1,0 +1,1 @@
+"""Docker's HTTP API: our part answered, the rest passed to the engine."""

@@ -1,0 +1,1 @@
+"""Identity: roots, certificates, join tokens, renewal."""

@@ -1,0 +1,1 @@
+"""The command line; never imports asyncio or aiohttp on the common path."""

@@ -1,0 +1,1 @@
+"""The manager's mind (`control`, `scheduler`) and its side of the agents."""

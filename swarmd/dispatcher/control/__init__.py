@@ -1,0 +1,1 @@
+"""What the leader decides: passes over a view, run by one loop."""

@@ -1,0 +1,1 @@
+"""Where tasks go: filters, spread, resources, constraints."""

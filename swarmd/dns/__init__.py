@@ -1,0 +1,1 @@
+"""Names of services, answered on each node."""

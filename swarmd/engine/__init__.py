@@ -1,0 +1,1 @@
+"""The Engine port on a stock Docker Engine."""

@@ -1,0 +1,1 @@
+"""SWIM membership among all nodes; carries liveness, which may only subtract."""

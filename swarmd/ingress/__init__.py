@@ -1,0 +1,1 @@
+"""The routing mesh: published ports on every node, by nftables."""

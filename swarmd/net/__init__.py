@@ -1,0 +1,1 @@
+"""Frames, TLS, RPC, datagrams: the real Network, Disk and Crypto ports."""

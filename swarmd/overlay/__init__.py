@@ -1,0 +1,1 @@
+"""Networks between nodes: an engine bridge with one VXLAN port each."""

@@ -1,0 +1,1 @@
+"""Consensus on bytes, on pysyncobj; knows no model."""

@@ -1,0 +1,1 @@
+"""The replicated records: views, log entries, their application, the sequencer."""
