@@ -9,13 +9,13 @@ from swarmd.ports import Timestamp
 HOUR = 3600 * SECOND
 
 
-class Orchestration(Record):
+class Orchestration(Record, frozen=True, kw_only=True):
     """How many tasks of a slot are kept, the live one included; negative = all."""
 
     task_history_retention_limit: int = 5
 
 
-class RaftSettings(Record):
+class RaftSettings(Record, frozen=True, kw_only=True):
     """Docker's settings; ticks are seconds there, and multiples of the heartbeat here."""
 
     snapshot_interval: int = 10_000
@@ -25,32 +25,32 @@ class RaftSettings(Record):
     heartbeat_tick: int = 1
 
 
-class DispatcherSettings(Record):
+class DispatcherSettings(Record, frozen=True, kw_only=True):
     """Period of the agents' heartbeats."""
 
     heartbeat_period: int = 5 * SECOND
 
 
-class CAConfig(Record):
+class CAConfig(Record, frozen=True, kw_only=True):
     """Life of a node's certificate; `force_rotate` counts demands for a new root."""
 
     node_cert_expiry: int = 2160 * HOUR
     force_rotate: int = 0
 
 
-class EncryptionConfig(Record):
+class EncryptionConfig(Record, frozen=True, kw_only=True):
     """Whether managers need a key to start."""
 
     auto_lock_managers: bool = False
 
 
-class TaskDefaults(Record):
+class TaskDefaults(Record, frozen=True, kw_only=True):
     """What tasks get that say nothing themselves."""
 
     log_driver: Driver | None = None
 
 
-class ClusterSpec(Record):
+class ClusterSpec(Record, frozen=True, kw_only=True):
     """The operator's settings."""
 
     name: str
@@ -63,21 +63,21 @@ class ClusterSpec(Record):
     encryption_config: EncryptionConfig = EncryptionConfig()
 
 
-class JoinSecrets(Record):
+class JoinSecrets(Record, frozen=True, kw_only=True):
     """The secret halves of the join tokens."""
 
     worker: str
     manager: str
 
 
-class Removed(Record):
+class Removed(Record, frozen=True, kw_only=True):
     """A node that was removed: its certificates are refused until they have ended."""
 
     node_id: NodeID
     until: Timestamp
 
 
-class Cluster(Record):
+class Cluster(Record, frozen=True, kw_only=True):
     """The one cluster record."""
 
     id: ClusterID

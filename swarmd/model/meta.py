@@ -7,7 +7,7 @@ from swarmd.model.ids import PROPOSED, Version
 from swarmd.ports import Timestamp
 
 
-class Meta(Record, gc=False):
+class Meta(Record, frozen=True, kw_only=True, gc=False):
     """Versions and times of one object, stamped when its entry is applied."""
 
     #: index of the entry that last wrote any part of the object

@@ -7,7 +7,7 @@ from swarmd.model.meta import Meta
 FIRST_VNI = 4096
 
 
-class IPAMConfig(Record):
+class IPAMConfig(Record, frozen=True, kw_only=True):
     """One subnet, CIDR."""
 
     subnet: str = ""
@@ -15,7 +15,7 @@ class IPAMConfig(Record):
     gateway: str = ""
 
 
-class NetworkSpec(Record):
+class NetworkSpec(Record, frozen=True, kw_only=True):
     """What a user asked for."""
 
     name: str
@@ -29,7 +29,7 @@ class NetworkSpec(Record):
     ipam_configs: tuple[IPAMConfig, ...] = ()
 
 
-class Network(Record):
+class Network(Record, frozen=True, kw_only=True):
     """One cluster network, with what was allocated for it."""
 
     id: NetworkID

@@ -33,7 +33,7 @@ class NodeState(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-class NodeSpec(Record):
+class NodeSpec(Record, frozen=True, kw_only=True):
     """What an operator wants of a node."""
 
     name: str = ""
@@ -42,7 +42,7 @@ class NodeSpec(Record):
     availability: Availability
 
 
-class Resources(Record):
+class Resources(Record, frozen=True, kw_only=True):
     """What a node has."""
 
     nano_cpus: int = 0
@@ -50,14 +50,14 @@ class Resources(Record):
     generic_resources: tuple[GenericResource, ...] = ()
 
 
-class Plugin(Record):
+class Plugin(Record, frozen=True, kw_only=True):
     """A plugin of the engine; `type` is Volume | Network | Log | Authorization."""
 
     type: str
     name: str
 
 
-class EngineDescription(Record):
+class EngineDescription(Record, frozen=True, kw_only=True):
     """The engine of a node."""
 
     engine_version: str = ""
@@ -65,7 +65,7 @@ class EngineDescription(Record):
     plugins: tuple[Plugin, ...] = ()
 
 
-class TLSInfo(Record):
+class TLSInfo(Record, frozen=True, kw_only=True):
     """Which root a node trusts, and who issued its certificate (base64 of DER)."""
 
     trust_root: str = ""
@@ -73,7 +73,7 @@ class TLSInfo(Record):
     cert_issuer_public_key: str = ""
 
 
-class NodeDescription(Record):
+class NodeDescription(Record, frozen=True, kw_only=True):
     """What a node says of itself; refreshed every 20 s."""
 
     hostname: str = ""
@@ -85,7 +85,7 @@ class NodeDescription(Record):
     data_path_address: str = ""
 
 
-class NodeStatus(Record):
+class NodeStatus(Record, frozen=True, kw_only=True):
     """What the leader sees."""
 
     state: NodeState = NodeState.UNKNOWN
@@ -98,7 +98,7 @@ class NodeStatus(Record):
     engine_reachable: bool = True
 
 
-class Member(Record):
+class Member(Record, frozen=True, kw_only=True):
     """A manager's place among the Raft members."""
 
     raft_id: str
@@ -108,14 +108,14 @@ class Member(Record):
     is_learner: bool = False
 
 
-class NodeAddress(Record):
+class NodeAddress(Record, frozen=True, kw_only=True):
     """A node's own address in one network: bridge, gateway, resolver."""
 
     network_id: NetworkID
     address: str
 
 
-class Node(Record):
+class Node(Record, frozen=True, kw_only=True):
     """One node."""
 
     id: NodeID

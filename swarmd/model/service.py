@@ -30,7 +30,7 @@ class UpdateState(StrEnum):
         return self in (UpdateState.UPDATING, UpdateState.ROLLBACK_STARTED)
 
 
-class UpdateStatus(Record):
+class UpdateStatus(Record, frozen=True, kw_only=True):
     """How far an update is."""
 
     state: UpdateState
@@ -43,14 +43,14 @@ class UpdateStatus(Record):
     failed_tasks: tuple[TaskID, ...] = ()
 
 
-class VirtualIP(Record):
+class VirtualIP(Record, frozen=True, kw_only=True):
     """A service's address in one network, without prefix length."""
 
     network_id: NetworkID
     address: str
 
 
-class Service(Record):
+class Service(Record, frozen=True, kw_only=True):
     """One service.  Its specs are stored beside it, by version."""
 
     id: ServiceID
@@ -68,7 +68,7 @@ class Service(Record):
     registry_auth: str = ""
 
 
-class StoredSpec(Record):
+class StoredSpec(Record, frozen=True, kw_only=True):
     """One version of a service's spec; shared by all tasks made from it."""
 
     service_id: ServiceID

@@ -12,7 +12,7 @@ from swarmd.model.base import NO_LABELS, Labels, Record
 SECOND = 1_000_000_000
 
 
-class Healthcheck(Record):
+class Healthcheck(Record, frozen=True, kw_only=True):
     """How the engine finds out whether the container is healthy; empty `test` = the image's own."""
 
     test: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Healthcheck(Record):
         return self.test == ("NONE",)
 
 
-class BindOptions(Record):
+class BindOptions(Record, frozen=True, kw_only=True):
     """Options of a bind mount."""
 
     propagation: str = ""
@@ -38,14 +38,14 @@ class BindOptions(Record):
     read_only_force_recursive: bool = False
 
 
-class Driver(Record):
+class Driver(Record, frozen=True, kw_only=True):
     """A driver and its options (volumes, logs, IPAM)."""
 
     name: str = ""
     options: Labels = NO_LABELS
 
 
-class VolumeOptions(Record):
+class VolumeOptions(Record, frozen=True, kw_only=True):
     """Options of a volume mount."""
 
     no_copy: bool = False
@@ -54,7 +54,7 @@ class VolumeOptions(Record):
     subpath: str = ""
 
 
-class TmpfsOptions(Record):
+class TmpfsOptions(Record, frozen=True, kw_only=True):
     """Options of a tmpfs mount."""
 
     size_bytes: int = 0
@@ -62,7 +62,7 @@ class TmpfsOptions(Record):
     options: tuple[tuple[str, ...], ...] = ()
 
 
-class Mount(Record):
+class Mount(Record, frozen=True, kw_only=True):
     """A mount; `type` is bind | volume | tmpfs | npipe | cluster | image."""
 
     type: str = "volume"
@@ -75,7 +75,7 @@ class Mount(Record):
     tmpfs_options: TmpfsOptions | None = None
 
 
-class DNSConfig(Record):
+class DNSConfig(Record, frozen=True, kw_only=True):
     """The container's resolver."""
 
     nameservers: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class DNSConfig(Record):
     options: tuple[str, ...] = ()
 
 
-class FileTarget(Record):
+class FileTarget(Record, frozen=True, kw_only=True):
     """Where a secret or config appears."""
 
     name: str
@@ -92,7 +92,7 @@ class FileTarget(Record):
     mode: int = 0o444
 
 
-class SecretReference(Record):
+class SecretReference(Record, frozen=True, kw_only=True):
     """A secret in a container."""
 
     file: FileTarget | None = None
@@ -100,7 +100,7 @@ class SecretReference(Record):
     secret_name: str = ""
 
 
-class ConfigReference(Record):
+class ConfigReference(Record, frozen=True, kw_only=True):
     """A config in a container."""
 
     file: FileTarget | None = None
@@ -109,7 +109,7 @@ class ConfigReference(Record):
     config_name: str = ""
 
 
-class Ulimit(Record):
+class Ulimit(Record, frozen=True, kw_only=True):
     """A resource limit."""
 
     name: str
@@ -117,7 +117,7 @@ class Ulimit(Record):
     soft: int = 0
 
 
-class CredentialSpec(Record):
+class CredentialSpec(Record, frozen=True, kw_only=True):
     """Windows' managed service accounts."""
 
     config: str = ""
@@ -125,7 +125,7 @@ class CredentialSpec(Record):
     registry: str = ""
 
 
-class SELinuxContext(Record):
+class SELinuxContext(Record, frozen=True, kw_only=True):
     """SELinux labels of the container."""
 
     disable: bool = False
@@ -135,20 +135,20 @@ class SELinuxContext(Record):
     level: str = ""
 
 
-class Seccomp(Record):
+class Seccomp(Record, frozen=True, kw_only=True):
     """`mode` is default | unconfined | custom; the profile is base64 of its JSON."""
 
     mode: str = ""
     profile: str = ""
 
 
-class AppArmor(Record):
+class AppArmor(Record, frozen=True, kw_only=True):
     """`mode` is default | disabled."""
 
     mode: str = ""
 
 
-class Privileges(Record):
+class Privileges(Record, frozen=True, kw_only=True):
     """Security options."""
 
     credential_spec: CredentialSpec | None = None
@@ -158,7 +158,7 @@ class Privileges(Record):
     no_new_privileges: bool = False
 
 
-class ContainerSpec(Record):
+class ContainerSpec(Record, frozen=True, kw_only=True):
     """The container of a task."""
 
     image: str = ""
@@ -194,28 +194,28 @@ class ContainerSpec(Record):
     oom_score_adj: int = 0
 
 
-class NamedResource(Record):
+class NamedResource(Record, frozen=True, kw_only=True):
     """One unit of a set of named ones."""
 
     kind: str
     value: str
 
 
-class DiscreteResource(Record):
+class DiscreteResource(Record, frozen=True, kw_only=True):
     """A count of interchangeable units."""
 
     kind: str
     value: int
 
 
-class GenericResource(Record):
+class GenericResource(Record, frozen=True, kw_only=True):
     """Exactly one of the two is set."""
 
     named_resource_spec: NamedResource | None = None
     discrete_resource_spec: DiscreteResource | None = None
 
 
-class Limits(Record):
+class Limits(Record, frozen=True, kw_only=True):
     """What the engine enforces."""
 
     nano_cpus: int = 0
@@ -223,7 +223,7 @@ class Limits(Record):
     pids: int = 0
 
 
-class Reservations(Record):
+class Reservations(Record, frozen=True, kw_only=True):
     """What the scheduler sets aside."""
 
     nano_cpus: int = 0
@@ -231,7 +231,7 @@ class Reservations(Record):
     generic_resources: tuple[GenericResource, ...] = ()
 
 
-class ResourceRequirements(Record):
+class ResourceRequirements(Record, frozen=True, kw_only=True):
     """Limits and reservations of one task."""
 
     limits: Limits | None = None
@@ -246,7 +246,7 @@ class RestartCondition(StrEnum):
     NONE = "none"
 
 
-class RestartPolicy(Record):
+class RestartPolicy(Record, frozen=True, kw_only=True):
     """What happens when a task ends (reference: swarmkit restart supervisor)."""
 
     condition: RestartCondition = RestartCondition.ANY
@@ -255,26 +255,26 @@ class RestartPolicy(Record):
     window: int | None = None
 
 
-class Spread(Record):
+class Spread(Record, frozen=True, kw_only=True):
     """Spread over the values of a label: `node.labels.zone`, `engine.labels.rack`."""
 
     spread_descriptor: str
 
 
-class PlacementPreference(Record):
+class PlacementPreference(Record, frozen=True, kw_only=True):
     """A wish of the scheduler's order; only spread exists."""
 
     spread: Spread | None = None
 
 
-class Platform(Record):
+class Platform(Record, frozen=True, kw_only=True):
     """An operating system and architecture; empty = any."""
 
     architecture: str = ""
     os: str = ""
 
 
-class Placement(Record):
+class Placement(Record, frozen=True, kw_only=True):
     """Where tasks may and should run."""
 
     constraints: tuple[str, ...] = ()
@@ -283,7 +283,7 @@ class Placement(Record):
     platforms: tuple[Platform, ...] = ()
 
 
-class NetworkAttachmentConfig(Record):
+class NetworkAttachmentConfig(Record, frozen=True, kw_only=True):
     """A network of a service; `target` is an id once the service is stored."""
 
     target: str = ""
@@ -291,7 +291,7 @@ class NetworkAttachmentConfig(Record):
     driver_opts: Labels = NO_LABELS
 
 
-class TaskSpec(Record):
+class TaskSpec(Record, frozen=True, kw_only=True):
     """What one task is."""
 
     container_spec: ContainerSpec | None = None
@@ -304,28 +304,28 @@ class TaskSpec(Record):
     runtime: str = ""
 
 
-class Replicated(Record):
+class Replicated(Record, frozen=True, kw_only=True):
     """A number of equal tasks."""
 
     replicas: int | None = None
 
 
-class Global(Record):
+class Global(Record, frozen=True, kw_only=True):
     """A task on every node that fits."""
 
 
-class ReplicatedJob(Record):
+class ReplicatedJob(Record, frozen=True, kw_only=True):
     """A number of tasks that run to completion."""
 
     max_concurrent: int | None = None
     total_completions: int | None = None
 
 
-class GlobalJob(Record):
+class GlobalJob(Record, frozen=True, kw_only=True):
     """A task on every node that runs to completion."""
 
 
-class ServiceMode(Record):
+class ServiceMode(Record, frozen=True, kw_only=True):
     """Exactly one is set."""
 
     replicated: Replicated | None = None
@@ -349,7 +349,7 @@ class UpdateOrder(StrEnum):
     START_FIRST = "start-first"
 
 
-class UpdateConfig(Record):
+class UpdateConfig(Record, frozen=True, kw_only=True):
     """How an update proceeds (defaults: swarmkit api/defaults)."""
 
     parallelism: int
@@ -360,7 +360,7 @@ class UpdateConfig(Record):
     order: UpdateOrder = UpdateOrder.STOP_FIRST
 
 
-class PortConfig(Record):
+class PortConfig(Record, frozen=True, kw_only=True):
     """A published port; `published_port` 0 asks for one."""
 
     name: str = ""
@@ -375,14 +375,14 @@ class PortConfig(Record):
         return self.publish_mode != "host"
 
 
-class EndpointSpec(Record):
+class EndpointSpec(Record, frozen=True, kw_only=True):
     """How a service is reached; `mode` is vip | dnsrr."""
 
     mode: str = ""
     ports: tuple[PortConfig, ...] = ()
 
 
-class ServiceSpec(Record):
+class ServiceSpec(Record, frozen=True, kw_only=True):
     """What a service is to be."""
 
     name: str

@@ -35,7 +35,7 @@ class TaskState(StrEnum):
 
     @property
     def rank(self) -> int:
-        """swarmkit's number of the state (api/types.proto)."""
+        """Swarmkit's number of the state (api/types.proto)."""
         return _RANK[self]
 
     @property
@@ -54,7 +54,7 @@ _RANK = dict(
 _RUNNING = _RANK[TaskState.RUNNING]
 
 
-class ContainerStatus(Record, gc=False):
+class ContainerStatus(Record, frozen=True, kw_only=True, gc=False):
     """The container of a task; `pid` only while it runs."""
 
     container_id: str
@@ -62,7 +62,7 @@ class ContainerStatus(Record, gc=False):
     exit_code: int = 0
 
 
-class HostPort(Record, gc=False):
+class HostPort(Record, frozen=True, kw_only=True, gc=False):
     """A port that the engine bound on the node (mode=host)."""
 
     protocol: str
@@ -70,7 +70,7 @@ class HostPort(Record, gc=False):
     published_port: int
 
 
-class TaskStatus(Record, gc=False):
+class TaskStatus(Record, frozen=True, kw_only=True, gc=False):
     """What is known of a task: by its agent once it has a node, by the manager before."""
 
     state: TaskState
@@ -82,14 +82,14 @@ class TaskStatus(Record, gc=False):
     host_ports: tuple[HostPort, ...] = ()
 
 
-class Attachment(Record, gc=False):
+class Attachment(Record, frozen=True, kw_only=True, gc=False):
     """The addresses of one task in one network, without prefix lengths, one per family."""
 
     network_id: NetworkID
     addresses: tuple[str, ...]
 
 
-class Task(Record, gc=False):
+class Task(Record, frozen=True, kw_only=True, gc=False):
     """One task.  Its spec is the service's at `spec_version`, stored once for all tasks."""
 
     id: TaskID
