@@ -1,0 +1,241 @@
+"""The store: the replicated records of this manager, and the loop through which the leader writes.
+
+It is the state machine under Raft (`apply`, `snapshot`, `install`) and the only caller of the
+sequencer.  Readers take a view; whoever must follow changes subscribes.  One batch is in flight at
+a time: what arrives meanwhile is decided together as the next one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from swarmd.errors import NoLeaderError, OutcomeUnknownError, SwarmError
+from swarmd.model.ids import Version
+from swarmd.ports import Clock, Timestamp
+from swarmd.store.apply import Touched, apply, restore, snapshot
+from swarmd.store.clock import FAR_OFF_NS, ClusterTime
+from swarmd.store.entry import Entry, decode, encode
+from swarmd.store.sequencer import Decided, Write, sequence
+from swarmd.store.view import Tables, View
+
+log = logging.getLogger(__name__)
+
+#: Writes decided together, and waiting at the most.
+BATCH_WRITES = 256
+QUEUE_WRITES = 4096
+#: Bytes of one proposal; Raft refuses 1.5 MiB.
+PROPOSAL_BYTES = 1 << 20
+#: A write that got no answer within this is of unknown outcome.
+WRITE_TIMEOUT_S = 20.0
+
+#: Told after each batch what it touched; None = everything may have changed.
+Watcher = Callable[[Sequence[Touched] | None], None]
+
+
+class Log(Protocol):
+    """What the store needs of Raft."""
+
+    async def propose(self, command: bytes) -> bytes:
+        """The result of `Store.apply`, once applied here.  Raises NoLeaderError, OutcomeUnknownError."""
+        ...
+
+    async def barrier(self) -> int:
+        """Returns when everything acknowledged before is applied here.  Raises NoLeaderError."""
+        ...
+
+    def leading_term(self) -> int | None:
+        """The term in which this member leads, or None."""
+        ...
+
+
+class Store:
+    """The records; a Raft state machine."""
+
+    def __init__(self, clock: Clock, node_id: str) -> None:
+        self._clock = clock
+        self._node_id = node_id
+        self._tables = Tables()
+        self._view: View | None = None
+        self.time = ClusterTime(clock.wall(), clock.monotonic())
+        #: batches proposed here: what is applied are the very records, not decoded copies
+        self._proposed: dict[bytes, tuple[Entry, ...]] = {}
+        self._watchers: list[Watcher] = []
+        self._applied = asyncio.Condition()
+        self._queue: asyncio.Queue[tuple[Write, asyncio.Future[Version]]] = asyncio.Queue(
+            QUEUE_WRITES
+        )
+        #: the term in which a barrier has passed since the last unknown outcome
+        self._ready_term: int | None = None
+        self._notifying: asyncio.Event = asyncio.Event()
+
+    # ---- reading
+
+    def view(self) -> View:
+        """The committed records as of now."""
+        if self._view is None:
+            self._view = self._tables.view()
+        return self._view
+
+    def now(self) -> Timestamp:
+        """Cluster time."""
+        return self.time.now(self._clock.monotonic())
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher` after each batch, inside the step that applied it; returns the way out."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    async def wait_for(self, index: Version) -> None:
+        """Returns when the entry at `index` is applied here."""
+        async with self._applied:
+            await self._applied.wait_for(lambda: self._tables.index >= index)
+
+    # ---- the state machine
+
+    def apply(self, index: int, command: bytes) -> bytes:
+        """Apply a batch of entries.  Deterministic; the result is the index."""
+        batch = self._proposed.pop(command, None) or decode(command)
+        self._view = None
+        touched: list[Touched] = []
+        for entry in batch:
+            touched.extend(apply(self._tables, Version(index), entry))
+            self.time.applied(entry.time, self._clock.monotonic())
+        self._notify(touched)
+        return index.to_bytes(8, "big")
+
+    def snapshot(self) -> Iterator[bytes]:
+        """The records at this moment, encoded slice by slice when asked for."""
+        return snapshot(self.view())
+
+    def install(self, index: int, chunks: Iterable[bytes]) -> None:
+        """Replace everything by a snapshot."""
+        self._tables = restore(chunks)
+        assert self._tables.index <= index, (self._tables.index, index)
+        self._view = None
+        self.time.applied(self._tables.time, self._clock.monotonic())
+        self._notify(None)
+
+    def _notify(self, touched: Sequence[Touched] | None) -> None:
+        for watcher in self._watchers:
+            watcher(touched)
+        self._notifying.set()
+
+    # ---- writing
+
+    async def write(self, write: Write) -> Version:
+        """Decide a write on the leader and commit it; the index whose state shows it.
+
+        Raises what `decide` raised, NoLeaderError (not written), OutcomeUnknownError (retry with
+        the same request id).
+        """
+        future: asyncio.Future[Version] = asyncio.get_running_loop().create_future()
+        await self._queue.put((write, future))
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                return await future
+        except TimeoutError:
+            raise OutcomeUnknownError("the write was not confirmed in time") from None
+
+    async def run(self, raft: Log) -> None:
+        """Decide and commit, batch by batch; wake those who wait for an index."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._wake_waiters())
+            while True:
+                batch = [await self._queue.get()]
+                await self._commit(raft, batch)
+
+    async def _wake_waiters(self) -> None:
+        """`apply` cannot await the condition itself."""
+        while True:
+            await self._notifying.wait()
+            self._notifying.clear()
+            async with self._applied:
+                self._applied.notify_all()
+
+    async def _commit(self, raft: Log, batch: list[tuple[Write, asyncio.Future[Version]]]) -> None:
+        try:
+            await self._be_ready(raft)
+            self._fill(batch)
+            await self._propose(raft, batch)
+        except SwarmError as error:
+            if isinstance(error, OutcomeUnknownError):
+                self._ready_term = None
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+                    future.exception()  # the caller may have gone
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+
+    async def _be_ready(self, raft: Log) -> None:
+        """Everything that earlier leaders acknowledged is applied here; else plans would miss it."""
+        term = raft.leading_term()
+        if term is None:
+            raise NoLeaderError
+        if term != self._ready_term:
+            await raft.barrier()
+            if raft.leading_term() != term:
+                raise NoLeaderError
+            self._ready_term = term
+
+    def _fill(self, batch: list[tuple[Write, asyncio.Future[Version]]]) -> None:
+        """Add what waits; a request that is in the batch already stays for the next."""
+        ids = {write.request_id for write, _ in batch}
+        later = []
+        while len(batch) < BATCH_WRITES and not self._queue.empty():
+            write, future = self._queue.get_nowait()
+            if future.done():
+                continue
+            if write.request_id and write.request_id in ids:
+                later.append((write, future))
+            else:
+                ids.add(write.request_id)
+                batch.append((write, future))
+        for item in later:
+            self._queue.put_nowait(item)
+
+    async def _propose(self, raft: Log, batch: list[tuple[Write, asyncio.Future[Version]]]) -> None:
+        offset = self.time.slew(self._clock.wall(), self._clock.monotonic())
+        if abs(offset) > FAR_OFF_NS:
+            log.warning("wall clock far from cluster time", extra={"offset_s": offset / 1e9})
+        decided = sequence(
+            self._tables, [write for write, _ in batch], proposer=self._node_id, now=self.now()
+        )
+        index = await self._propose_entries(raft, [d.entry for d in decided if d.entry])
+        for (_, future), one in zip(batch, decided, strict=True):
+            if not future.done():
+                _settle(future, one, index)
+
+    async def _propose_entries(self, raft: Log, entries: list[Entry]) -> Version:
+        index = self._tables.index
+        for chunk in _chunks(entries):
+            command = encode(chunk)
+            self._proposed = {command: chunk}
+            index = Version(int.from_bytes(await raft.propose(command), "big"))
+        return index
+
+
+def _settle(future: asyncio.Future[Version], decided: Decided, index: Version) -> None:
+    if decided.refused is not None:
+        future.set_exception(decided.refused)
+        future.exception()  # the caller may have gone
+    else:
+        future.set_result(index if decided.done is None else decided.done)
+
+
+def _chunks(entries: list[Entry]) -> Iterator[tuple[Entry, ...]]:
+    """Cut between entries, by encoded size."""
+    chunk: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = len(encode((entry,)))
+        if chunk and size + length > PROPOSAL_BYTES:
+            yield tuple(chunk)
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += length
+    if chunk:
+        yield tuple(chunk)

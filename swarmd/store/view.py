@@ -1,0 +1,287 @@
+"""The replicated records: tables, indexes, and views of them.
+
+Tables and indexes of tasks are two-level (service → tasks, node → tasks): an inner mapping is
+replaced on write and never changed once a view has seen it, so a view copies the outer mappings
+only: about 0.1 ms for 100,000 tasks, against 5.5 ms for one flat copy.
+
+`View` is what passes and handlers read.  `Tables` is a view that can be written: the committed
+state (`Store`), or a fork of it on which a plan is tried (`Sequencer`, `control`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from swarmd.model.cluster import Cluster
+from swarmd.model.ids import NetworkID, NodeID, RequestID, ServiceID, TaskID, Version
+from swarmd.model.network import Network
+from swarmd.model.node import Node
+from swarmd.model.service import Service, StoredSpec
+from swarmd.model.spec import ServiceSpec
+from swarmd.model.task import Task
+from swarmd.ports import Timestamp
+from swarmd.store.usage import UNUSED, NodeUsage, reservations
+
+K = TypeVar("K")
+V = TypeVar("V")
+B = TypeVar("B")
+
+NO_TASKS: Mapping[TaskID, Task] = {}
+#: Answered requests that are remembered: a retry within so many writes gets the first answer.
+RESULTS_KEPT = 10_000
+
+
+class View:
+    """The cluster at one index of the log.  Nobody changes what a view shows."""
+
+    def __init__(self) -> None:
+        #: index and cluster time of the last entry applied
+        self.index = Version(0)
+        self.time: Timestamp = 0
+        self.cluster: Cluster | None = None
+        self._nodes: dict[NodeID, Node] = {}
+        self._services: dict[ServiceID, Service] = {}
+        self._networks: dict[NetworkID, Network] = {}
+        #: service → version → spec
+        self._specs: dict[ServiceID, dict[Version, StoredSpec]] = {}
+        #: service → id → task: the table of tasks
+        self._tasks: dict[ServiceID, dict[TaskID, Task]] = {}
+        #: node → id → task: its index by node, of tasks that have one
+        self._by_node: dict[NodeID, dict[TaskID, Task]] = {}
+        #: first characters of the id → id → service
+        self._service_of: dict[str, dict[TaskID, ServiceID]] = {}
+        self._usage: dict[NodeID, NodeUsage] = {}
+        #: (kind, lower-cased name) → id
+        self._names: dict[tuple[str, str], str] = {}
+        #: answered request → index of its entry, oldest first
+        self._results: dict[RequestID, Version] = {}
+
+    # ---- nodes, services, networks
+
+    def node(self, node_id: str) -> Node | None:
+        """By id."""
+        return self._nodes.get(NodeID(node_id))
+
+    def nodes(self) -> Mapping[NodeID, Node]:
+        """All nodes, in the order in which they came."""
+        return self._nodes
+
+    def service(self, service_id: str) -> Service | None:
+        """By id."""
+        return self._services.get(ServiceID(service_id))
+
+    def services(self) -> Mapping[ServiceID, Service]:
+        """All services, in the order in which they were created."""
+        return self._services
+
+    def network(self, network_id: str) -> Network | None:
+        """By id."""
+        return self._networks.get(NetworkID(network_id))
+
+    def networks(self) -> Mapping[NetworkID, Network]:
+        """All cluster networks, in the order in which they were created."""
+        return self._networks
+
+    def id_by_name(self, kind: str, name: str) -> str | None:
+        """The id of the service or network of that name; names differ in more than case."""
+        return self._names.get((kind, name.lower()))
+
+    # ---- specs
+
+    def stored_spec(self, service_id: ServiceID, version: Version) -> StoredSpec | None:
+        """One version of a service's spec."""
+        return self._specs.get(service_id, {}).get(version)
+
+    def specs_of(self, service_id: ServiceID) -> Mapping[Version, StoredSpec]:
+        """All versions that something still refers to."""
+        return self._specs.get(service_id, {})
+
+    def all_specs(self) -> Iterator[StoredSpec]:
+        """Every version of every spec."""
+        for versions in self._specs.values():
+            yield from versions.values()
+
+    def spec(self, service: Service) -> ServiceSpec:
+        """The spec in force."""
+        return self._specs[service.id][service.spec_version].spec
+
+    def spec_of(self, task: Task) -> ServiceSpec:
+        """The spec that a task was made from."""
+        return self._specs[task.service_id][task.spec_version].spec
+
+    # ---- tasks
+
+    def task(self, task_id: str) -> Task | None:
+        """By id."""
+        service_id = self._service_of.get(task_id[:2], {}).get(TaskID(task_id))
+        return None if service_id is None else self._tasks[service_id].get(TaskID(task_id))
+
+    def tasks_of(self, service_id: str) -> Mapping[TaskID, Task]:
+        """A service's tasks, those of services that are gone too."""
+        return self._tasks.get(ServiceID(service_id), NO_TASKS)
+
+    def tasks_on(self, node_id: str) -> Mapping[TaskID, Task]:
+        """A node's tasks."""
+        return self._by_node.get(NodeID(node_id), NO_TASKS)
+
+    def tasks(self) -> Iterator[Task]:
+        """All tasks, service by service."""
+        for tasks in self._tasks.values():
+            yield from tasks.values()
+
+    def services_with_tasks(self) -> Mapping[ServiceID, Mapping[TaskID, Task]]:
+        """Ids of services that have tasks, gone or not."""
+        return self._tasks
+
+    def task_count(self) -> int:
+        """How many tasks there are."""
+        return sum(map(len, self._tasks.values()))
+
+    def task_ids(self, prefix: str) -> list[TaskID]:
+        """Ids that begin with `prefix`."""
+        shards = (
+            [self._service_of.get(prefix[:2], {})] if len(prefix) > 1 else self._service_of.values()
+        )
+        return [task_id for shard in shards for task_id in shard if task_id.startswith(prefix)]
+
+    def usage(self, node_id: NodeID) -> NodeUsage:
+        """What the tasks of a node take."""
+        return self._usage.get(node_id, UNUSED)
+
+    # ---- requests
+
+    def answered(self, request_id: RequestID) -> Version | None:
+        """The index at which a request was carried out, if it was, and not too long ago."""
+        return self._results.get(request_id)
+
+    def results(self) -> Mapping[RequestID, Version]:
+        """All requests remembered, oldest first."""
+        return self._results
+
+
+class Tables(View):
+    """A view that can be written.  Versions and times are stamped by `store.apply`, not here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: inner mappings made since the last view: they may be changed in place
+        self._own: set[tuple[int, object]] = set()
+
+    def view(self) -> View:
+        """What is here now; later writes do not show in it."""
+        return self._copied_to(View())
+
+    def fork(self) -> "Tables":
+        """Tables of its own with the same content."""
+        return self._copied_to(Tables())
+
+    def _copied_to(self, other: "_V") -> "_V":
+        for name, value in vars(self).items():
+            if name not in ("_own", "_results"):
+                setattr(other, name, value.copy() if isinstance(value, dict) else value)
+        # Shared with views, since 10,000 of them would be most of the copy; only ever asked for a
+        # key, and by nobody who minds one that was added since.
+        other._results = self._results  # noqa: SLF001  the same class
+        self._own.clear()
+        return other
+
+    def _inner(self, table: dict[K, dict[B, V]], key: K) -> dict[B, V]:
+        """The inner mapping of `key`, changeable."""
+        mark = (id(table), key)
+        if mark not in self._own:
+            table[key] = dict(table.get(key, {}))
+            self._own.add(mark)
+        return table[key]
+
+    # ---- writing
+
+    def put_node(self, node: Node) -> None:
+        """Add or replace."""
+        self._nodes[node.id] = node
+
+    def put_service(self, service: Service) -> None:
+        """Add or replace; its spec must be there."""
+        assert service.spec_version in self._specs[service.id], service.id
+        self._services[service.id] = service
+        self._names["service", service.name.lower()] = service.id
+
+    def put_network(self, network: Network) -> None:
+        """Add or replace."""
+        self._networks[network.id] = network
+        self._names["network", network.spec.name.lower()] = network.id
+
+    def put_spec(self, stored: StoredSpec) -> None:
+        """Add."""
+        self._inner(self._specs, stored.service_id)[stored.version] = stored
+
+    def put_task(self, task: Task) -> None:
+        """Add or replace."""
+        old = self._tasks.get(task.service_id, NO_TASKS).get(task.id)
+        self._inner(self._tasks, task.service_id)[task.id] = task
+        if old is None:
+            self._inner(self._service_of, task.id[:2])[task.id] = task.service_id
+        else:
+            self._count(old, -1)
+        if task.node_id:
+            self._inner(self._by_node, task.node_id)[task.id] = task
+            self._count(task, 1)
+
+    def delete_node(self, node_id: NodeID) -> None:
+        """Its tasks are not touched."""
+        self._nodes.pop(node_id, None)
+
+    def delete_service(self, service_id: ServiceID) -> None:
+        """Its specs and tasks stay until they are deleted."""
+        service = self._services.pop(service_id, None)
+        if service is not None:
+            self._names.pop(("service", service.name.lower()), None)
+
+    def delete_network(self, network_id: NetworkID) -> None:
+        """Nothing refers to it any more."""
+        network = self._networks.pop(network_id, None)
+        if network is not None:
+            self._names.pop(("network", network.spec.name.lower()), None)
+
+    def delete_spec(self, service_id: ServiceID, version: Version) -> None:
+        """Nothing refers to it any more."""
+        if self.stored_spec(service_id, version) is not None:
+            versions = self._inner(self._specs, service_id)
+            del versions[version]
+            if not versions:
+                self._drop(self._specs, service_id)
+
+    def delete_task(self, task_id: TaskID) -> None:
+        """Out of every index."""
+        task = self.task(task_id)
+        if task is None:
+            return
+        self._remove(self._tasks, task.service_id, task_id)
+        self._remove(self._service_of, task_id[:2], task_id)
+        if task.node_id:
+            self._count(task, -1)
+            self._remove(self._by_node, task.node_id, task_id)
+
+    def remember(self, request_id: RequestID, index: Version) -> None:
+        """Keep the answer of a request; forget the oldest beyond `RESULTS_KEPT`."""
+        self._results[request_id] = index
+        while len(self._results) > RESULTS_KEPT:
+            del self._results[next(iter(self._results))]
+
+    def _remove(self, table: dict[K, dict[B, V]], key: K, item: B) -> None:
+        inner = self._inner(table, key)
+        inner.pop(item, None)
+        if not inner:
+            self._drop(table, key)
+
+    def _drop(self, table: dict[K, dict[B, V]], key: K) -> None:
+        del table[key]
+        self._own.discard((id(table), key))
+
+    def _count(self, task: Task, sign: int) -> None:
+        if task.node_id:
+            stored = self.stored_spec(task.service_id, task.spec_version)
+            reserved = reservations(stored.spec if stored else None)
+            usage = self._usage.get(task.node_id, UNUSED).plus(task, reserved, sign)
+            self._usage[task.node_id] = usage
+
+
+_V = TypeVar("_V", bound=View)
