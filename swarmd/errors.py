@@ -2,6 +2,7 @@
 
     SwarmError
     ├── InvalidArgumentError      change the request
+    │   └── BadRequestError       it cannot even be read: refused at the edge
     ├── NotFoundError             name another object
     ├── AmbiguousError            give more of the id
     ├── ConflictError             something else is in the way
@@ -29,6 +30,10 @@ class SwarmError(Exception):
 
 class InvalidArgumentError(SwarmError):
     """The request itself is wrong; repeating it unchanged fails again."""
+
+
+class BadRequestError(InvalidArgumentError):
+    """The request cannot be read: its query, headers or JSON.  Said before any control is asked."""
 
 
 class NotFoundError(SwarmError):
