@@ -20,6 +20,9 @@ RequestID = NewType("RequestID", str)
 #: Raft log index at which something was written.
 Version = NewType("Version", int)
 
+#: "on no node yet".
+NO_NODE = NodeID("")
+
 ID_LENGTH = 25
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 

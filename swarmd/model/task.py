@@ -103,6 +103,8 @@ class Task(Record, frozen=True, kw_only=True, gc=False):
     status: TaskStatus = TaskStatus(state=TaskState.NEW)
     #: cluster time at which the leader learned of `status.state`; deadlines count from here
     observed_at: Timestamp = 0
+    #: cluster time at which it was first observed RUNNING; 0 = never
+    running_at: Timestamp = 0
     #: cluster time at which the leader decided this task
     created_at: Timestamp = 0
     attachments: tuple[Attachment, ...] = ()
@@ -158,7 +160,10 @@ class Task(Record, frozen=True, kw_only=True, gc=False):
         """With what was observed at cluster time `now`; the state never goes back."""
         assert status.state.rank >= self.state.rank, (self.id, self.state, status.state)
         at = self.observed_at if status.state is self.state else now
-        return msgspec.structs.replace(self, status=status, observed_at=at)
+        running_at = self.running_at
+        if status.state is TaskState.RUNNING and not running_at:
+            running_at = now
+        return msgspec.structs.replace(self, status=status, observed_at=at, running_at=running_at)
 
     def assigned_to(self, node_id: NodeID, message: str, now: Timestamp) -> "Task":
         """Placed; a task's node never changes."""

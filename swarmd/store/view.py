@@ -50,6 +50,8 @@ class View:
         #: first characters of the id → id → service
         self._service_of: dict[str, dict[TaskID, ServiceID]] = {}
         self._usage: dict[NodeID, NodeUsage] = {}
+        #: network → address → id of the task, service or node that holds it
+        self._holders: dict[NetworkID, dict[str, str]] = {}
         #: (kind, lower-cased name) → id
         self._names: dict[tuple[str, str], str] = {}
         #: answered request → index of its entry, oldest first
@@ -147,6 +149,10 @@ class View:
         """What the tasks of a node take."""
         return self._usage.get(node_id, UNUSED)
 
+    def holders(self, network_id: NetworkID) -> Mapping[str, str]:
+        """Address → id of the task, service or node that holds it."""
+        return self._holders.get(network_id, {})
+
     # ---- requests
 
     def answered(self, request_id: RequestID) -> Version | None:
@@ -156,6 +162,19 @@ class View:
     def results(self) -> Mapping[RequestID, Version]:
         """All requests remembered, oldest first."""
         return self._results
+
+    def fork(self) -> "Tables":
+        """Tables of its own with the same content."""
+        return self._copied_to(Tables())
+
+    def _copied_to(self, other: "_V") -> "_V":
+        for name, value in vars(self).items():
+            if name not in ("_own", "_results"):
+                setattr(other, name, value.copy() if isinstance(value, dict) else value)
+        # Shared with views, since 10,000 of them would be most of the copy; only ever asked for a
+        # key, and by nobody who minds one that was added since.
+        other._results = self._results  # noqa: SLF001  the same class
+        return other
 
 
 class Tables(View):
@@ -170,19 +189,9 @@ class Tables(View):
         """What is here now; later writes do not show in it."""
         return self._copied_to(View())
 
-    def fork(self) -> "Tables":
-        """Tables of its own with the same content."""
-        return self._copied_to(Tables())
-
     def _copied_to(self, other: "_V") -> "_V":
-        for name, value in vars(self).items():
-            if name not in ("_own", "_results"):
-                setattr(other, name, value.copy() if isinstance(value, dict) else value)
-        # Shared with views, since 10,000 of them would be most of the copy; only ever asked for a
-        # key, and by nobody who minds one that was added since.
-        other._results = self._results  # noqa: SLF001  the same class
         self._own.clear()
-        return other
+        return super()._copied_to(other)
 
     def _inner(self, table: dict[K, dict[B, V]], key: K) -> dict[B, V]:
         """The inner mapping of `key`, changeable."""
@@ -196,12 +205,18 @@ class Tables(View):
 
     def put_node(self, node: Node) -> None:
         """Add or replace."""
+        self.delete_node(node.id, is_replaced=True)
         self._nodes[node.id] = node
+        for held in node.addresses:
+            self._hold(held.network_id, (held.address,), node.id)
 
     def put_service(self, service: Service) -> None:
         """Add or replace; its spec must be there."""
         assert service.spec_version in self._specs[service.id], service.id
+        self._free_service(service.id)
         self._services[service.id] = service
+        for vip in service.virtual_ips:
+            self._hold(vip.network_id, (vip.address,), service.id)
         self._names["service", service.name.lower()] = service.id
 
     def put_network(self, network: Network) -> None:
@@ -221,16 +236,26 @@ class Tables(View):
             self._inner(self._service_of, task.id[:2])[task.id] = task.service_id
         else:
             self._count(old, -1)
+            self._free_task(old)
+        if task.holds_resources:
+            for attachment in task.attachments:
+                self._hold(attachment.network_id, attachment.addresses, task.id)
         if task.node_id:
             self._inner(self._by_node, task.node_id)[task.id] = task
             self._count(task, 1)
 
-    def delete_node(self, node_id: NodeID) -> None:
-        """Its tasks are not touched."""
-        self._nodes.pop(node_id, None)
+    def delete_node(self, node_id: NodeID, *, is_replaced: bool = False) -> None:
+        """Its tasks are not touched.  A node that is replaced keeps its place in the order."""
+        node = self._nodes.get(node_id)
+        for held in node.addresses if node else ():
+            self._free(held.network_id, (held.address,), node_id)
+        if not is_replaced:
+            self._nodes.pop(node_id, None)
+            self._usage.pop(node_id, None)
 
     def delete_service(self, service_id: ServiceID) -> None:
         """Its specs and tasks stay until they are deleted."""
+        self._free_service(service_id)
         service = self._services.pop(service_id, None)
         if service is not None:
             self._names.pop(("service", service.name.lower()), None)
@@ -238,6 +263,8 @@ class Tables(View):
     def delete_network(self, network_id: NetworkID) -> None:
         """Nothing refers to it any more."""
         network = self._networks.pop(network_id, None)
+        self._holders.pop(network_id, None)
+        self._own.discard((id(self._holders), network_id))
         if network is not None:
             self._names.pop(("network", network.spec.name.lower()), None)
 
@@ -254,6 +281,7 @@ class Tables(View):
         task = self.task(task_id)
         if task is None:
             return
+        self._free_task(task)
         self._remove(self._tasks, task.service_id, task_id)
         self._remove(self._service_of, task_id[:2], task_id)
         if task.node_id:
@@ -275,6 +303,26 @@ class Tables(View):
     def _drop(self, table: dict[K, dict[B, V]], key: K) -> None:
         del table[key]
         self._own.discard((id(table), key))
+
+    def _hold(self, network_id: NetworkID, addresses: tuple[str, ...], holder: str) -> None:
+        inner = self._inner(self._holders, network_id)
+        for address in addresses:
+            inner[address] = holder
+
+    def _free(self, network_id: NetworkID, addresses: tuple[str, ...], holder: str) -> None:
+        inner = self._inner(self._holders, network_id)
+        for address in addresses:
+            if inner.get(address) == holder:
+                del inner[address]
+
+    def _free_task(self, task: Task) -> None:
+        for attachment in task.attachments:
+            self._free(attachment.network_id, attachment.addresses, task.id)
+
+    def _free_service(self, service_id: ServiceID) -> None:
+        service = self._services.get(service_id)
+        for vip in service.virtual_ips if service else ():
+            self._free(vip.network_id, (vip.address,), service_id)
 
     def _count(self, task: Task, sign: int) -> None:
         if task.node_id:

@@ -1,0 +1,77 @@
+"""Numbers to give away: addresses of a network, subnets, VNIs, published ports.
+
+All are given serially, so that what was freed is used again last; the marks are in the records
+(`Network.last_address`) or follow from them.  Pure arithmetic over what is taken.
+"""
+
+import ipaddress
+from collections.abc import Container, Iterable, Iterator, Mapping
+
+from swarmd.model.network import FIRST_VNI, IPAMConfig, Network
+
+DYNAMIC_PORTS = range(30_000, 32_768)
+
+
+def free_addresses(network: Network, taken: Mapping[str, str]) -> Iterator[str]:
+    """Addresses nobody holds, beginning behind the last one given; ends when all are taken.
+
+    The network's first address is the gateway of its spec and is given to nobody.
+    """
+    for config in network.subnets:
+        subnet = ipaddress.ip_network(config.subnet)
+        first, last = int(subnet.network_address) + 2, int(subnet.broadcast_address) - 1
+        if subnet.version == 6:
+            last += 1
+        count = last - first + 1
+        start = 0
+        if network.last_address:
+            mark = ipaddress.ip_address(network.last_address)
+            if mark in subnet:
+                start = int(mark) + 1 - first
+        for offset in range(count):
+            address = str(ipaddress.ip_address(first + (start + offset) % count))
+            if address not in taken and address != config.gateway:
+                yield address
+
+
+def free_subnet(
+    pools: Iterable[str], length: int, taken: Iterable[str], after: str
+) -> IPAMConfig | None:
+    """The next subnet of the pools that overlaps none of `taken`, behind `after` if there is one."""
+    used = [ipaddress.ip_network(subnet) for subnet in taken]
+    early: IPAMConfig | None = None
+    is_behind = not after
+    for pool in pools:
+        for subnet in ipaddress.ip_network(pool).subnets(new_prefix=length):
+            free = not any(subnet.overlaps(other) for other in used)
+            if free and is_behind:
+                return _config(subnet)
+            if free and early is None:
+                early = _config(subnet)
+            is_behind = is_behind or str(subnet) == after
+    return early
+
+
+def subnet_config(config: IPAMConfig) -> IPAMConfig:
+    """A user's subnet, with Docker's default gateway."""
+    return _config(ipaddress.ip_network(config.subnet, strict=False), config.gateway)
+
+
+def _config(subnet: ipaddress.IPv4Network | ipaddress.IPv6Network, gateway: str = "") -> IPAMConfig:
+    return IPAMConfig(
+        subnet=str(subnet), gateway=gateway or str(ipaddress.ip_address(int(subnet[0]) + 1))
+    )
+
+
+def next_vni(networks: Iterable[Network]) -> int:
+    """The lowest free one."""
+    taken = {network.vni for network in networks}
+    vni = FIRST_VNI
+    while vni in taken:
+        vni += 1
+    return vni
+
+
+def free_port(taken: Container[int]) -> int | None:
+    """The first free dynamic port."""
+    return next((port for port in DYNAMIC_PORTS if port not in taken), None)

@@ -1,0 +1,126 @@
+"""The leader's mind: a row of passes over the services that something touched.
+
+    of a service:  orphan → enforce → restart → replicated | global → update → release → reap
+    across:        allocate (networks, then services and tasks) → place → allocate (nodes)
+
+Each pass sees the cluster as those before it would leave it, so a new service goes from its spec to
+placed tasks in one commit.  Looking at a service that nothing touched changes nothing:
+`control(dirty) == control(all)` is a property test.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from swarmd.dispatcher.control.allocate import (
+    allocate_networks,
+    allocate_node,
+    allocate_nodes,
+    allocate_service,
+)
+from swarmd.dispatcher.control.enforce import enforce, orphan
+from swarmd.dispatcher.control.global_services import global_service
+from swarmd.dispatcher.control.plan import Draft
+from swarmd.dispatcher.control.reap import reap, reap_gone
+from swarmd.dispatcher.control.replicated import replicated
+from swarmd.dispatcher.control.restart import release, restart
+from swarmd.dispatcher.control.step import Step, earliest
+from swarmd.dispatcher.control.update import update
+from swarmd.dispatcher.scheduler.place import is_waiting, place
+from swarmd.model.ids import NodeID, ServiceID
+from swarmd.model.service import Service
+from swarmd.model.task import TaskState
+from swarmd.ports import Timestamp
+from swarmd.store.entry import Change
+from swarmd.store.view import View
+
+Pass = Callable[[View, Service, Timestamp], Step]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round decided."""
+
+    changes: tuple[Change, ...]
+    #: service → when to look at it again though nothing touched it
+    wakes: dict[ServiceID, Timestamp]
+    #: services with tasks that found no place or no address
+    waiting: frozenset[ServiceID]
+    #: services that could not be finished in one round
+    unfinished: frozenset[ServiceID]
+
+
+def control(view: View, dirty: Sequence[ServiceID], now: Timestamp) -> Plan:
+    """One round over `dirty`, in the given order."""
+    draft = Draft(view, now)
+    if view.cluster is None:
+        return Plan(changes=(), wakes={}, waiting=frozenset(), unfinished=frozenset())
+    draft.add(allocate_networks(draft.after))
+    steps = {service_id: _reconcile(draft, service_id, now) for service_id in dirty}
+    for service_id in dirty:
+        _allocate_and_place(draft, service_id, now)
+    draft.add(allocate_nodes_if_needed(draft.after))
+    return Plan(
+        changes=tuple(draft.changes()),
+        wakes={i: step.wake_at for i, step in steps.items() if step.wake_at is not None},
+        waiting=frozenset(i for i in dirty if _has_waiting(draft.after, i)),
+        unfinished=frozenset(i for i, step in steps.items() if step.is_unfinished),
+    )
+
+
+def _reconcile(draft: Draft, service_id: ServiceID, now: Timestamp) -> Step:
+    """Run the row of one service; the combined verdict, its changes made."""
+    tasks = orphan(draft.after, draft.after.tasks_of(service_id).values(), now)
+    draft.add(tasks.changes)
+    if draft.after.service(service_id) is None:
+        draft.add(reap_gone(draft.after, service_id).changes)
+        return Step(wake_at=tasks.wake_at)
+    wake, unfinished = tasks.wake_at, False
+    for one in _row(draft.after, service_id):
+        # The service record is read anew for each pass: `update` writes it.
+        service = draft.after.service(service_id)
+        assert service is not None
+        step = one(draft.after, service, now)
+        draft.add(step.changes)
+        wake = earliest(wake, step.wake_at)
+        unfinished = unfinished or step.is_unfinished
+    return Step(wake_at=wake, is_unfinished=unfinished)
+
+
+def _row(view: View, service_id: ServiceID) -> tuple[Pass, ...]:
+    service = view.service(service_id)
+    assert service is not None
+    orchestrate = replicated if view.spec(service).is_replicated else global_service
+    return (enforce, restart, orchestrate, update, release, reap)
+
+
+def _allocate_and_place(draft: Draft, service_id: ServiceID, now: Timestamp) -> None:
+    service = draft.after.service(service_id)
+    if service is None:
+        return
+    draft.add(allocate_service(draft.after, service, now))
+    service = draft.after.service(service_id)
+    assert service is not None
+    placed = place(draft.after, service, now)
+    draft.add(placed)
+    nodes = {
+        task.node_id: None
+        for task in draft.after.tasks_of(service_id).values()
+        if task.state is TaskState.ASSIGNED and task.attachments
+    }
+    for node_id in nodes:
+        draft.add(allocate_node(draft.after, NodeID(node_id)))
+
+
+def allocate_nodes_if_needed(view: View) -> list[Change]:
+    """Every node takes part in the ingress network: the mesh answers on all of them."""
+    ingress = next((n for n in view.networks().values() if n.is_ingress), None)
+    if ingress is None or all(n.address_in(ingress.id) for n in view.nodes().values()):
+        return []
+    return allocate_nodes(view)
+
+
+def _has_waiting(view: View, service_id: ServiceID) -> bool:
+    return any(
+        is_waiting(task) or (task.state is TaskState.NEW and task.is_wanted)
+        for task in view.tasks_of(service_id).values()
+    )

@@ -1,0 +1,98 @@
+"""Enforce: tasks that may not stay where they are.
+
+An operator changes a label, a node shrinks, a node stays away for a day: the task is given up here,
+as REJECTED or ORPHANED, and `restart` follows it elsewhere.  Paused nodes are left alone.
+
+Source: swarmkit orchestrator/constraintenforcer; dispatcher.go moveTasksToOrphaned.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from swarmd.dispatcher.control.step import Step, Wake, earliest
+from swarmd.dispatcher.scheduler.constraints import matches
+from swarmd.model.node import Availability, Node, NodeState
+from swarmd.model.service import Service
+from swarmd.model.spec import SECOND, Placement, Reservations
+from swarmd.model.task import Task, TaskState
+from swarmd.ports import Timestamp
+from swarmd.store.entry import Change, PatchTask
+from swarmd.store.usage import NodeUsage, reservations
+from swarmd.store.view import View
+
+ORPHAN_AFTER = 24 * 3600 * SECOND
+
+
+def enforce(view: View, service: Service, now: Timestamp) -> Step:
+    """Reject tasks whose node no longer meets the service's constraints or has too little."""
+    spec = view.spec(service)
+    placement = spec.task_template.placement or Placement()
+    reserved = reservations(spec)
+    changes: list[Change] = []
+    freed: dict[str, NodeUsage] = {}
+    for task in view.tasks_of(service.id).values():
+        node = view.node(task.node_id)
+        if node is None or not _is_subject(task, node):
+            continue
+        usage = freed.get(node.id) or view.usage(node.id)
+        if not matches(placement.constraints, node):
+            err = "assigned node no longer meets constraints"
+        elif _is_overcommitted(node, usage, reserved):
+            err = "insufficient resources on assigned node"
+        else:
+            continue
+        freed[node.id] = usage.plus(task, reserved, -1)
+        status = msgspec.structs.replace(
+            task.status,
+            state=TaskState.REJECTED,
+            timestamp=now,
+            message="task rejected by constraint enforcer",
+            err=err,
+        )
+        changes.append(PatchTask(id=task.id, status=status))
+    return Step(changes=tuple(changes))
+
+
+def _is_subject(task: Task, node: Node) -> bool:
+    return (
+        task.is_active
+        and task.state.rank >= TaskState.ASSIGNED.rank
+        and node.spec.availability is Availability.ACTIVE
+    )
+
+
+def _is_overcommitted(node: Node, usage: NodeUsage, reserved: Reservations) -> bool:
+    """Whether this task helps to take more than the node has."""
+    if node.description is None:
+        return False
+    has = node.description.resources
+    return (reserved.nano_cpus > 0 and usage.nano_cpus > has.nano_cpus) or (
+        reserved.memory_bytes > 0 and usage.memory_bytes > has.memory_bytes
+    )
+
+
+def orphan(view: View, tasks: Iterable[Task], now: Timestamp) -> Step:
+    """Give up tasks whose node was deleted, or has been down for a day: their resources are free."""
+    changes: list[Change] = []
+    wake: Wake = None
+    for task in tasks:
+        if task.is_terminal or not task.node_id:
+            continue
+        node = view.node(task.node_id)
+        if node is not None and node.status.state is not NodeState.DOWN:
+            continue
+        at = now if node is None else node.status.since + ORPHAN_AFTER
+        if at > now:
+            wake = earliest(wake, at)
+            continue
+        status = msgspec.structs.replace(
+            task.status,
+            state=TaskState.ORPHANED,
+            timestamp=now,
+            message="Task belonged to a node that has been deleted"
+            if node is None
+            else "Task's node has been down for 24 hours",
+        )
+        changes.append(PatchTask(id=task.id, status=status))
+    return Step(changes=tuple(changes), wake_at=wake)

@@ -1,0 +1,137 @@
+"""Restart: a slot's task that ended, or whose node is lost, is followed by another.
+
+The restart policy is for tasks that *end*: condition, delay, attempts, window.  A task that is lost
+with its node is no failure of its own: it is followed at once and counts no attempt.  When the next
+task may run (delay, the old one's end) is written into it and read by `release`; the attempts of a
+slot travel from task to task, so a new leader loses nothing.
+
+Source: swarmkit orchestrator/restart/restart.go; there, history is in the leader's memory.
+"""
+
+import msgspec
+
+from swarmd.dispatcher.control.slots import Slot, new_task, slots_of
+from swarmd.dispatcher.control.step import (
+    OLD_TASK_WAIT,
+    STOP_MARGIN,
+    Step,
+    Wake,
+    earliest,
+    restart_delay,
+    restart_policy,
+    stop_grace,
+)
+from swarmd.model.ids import NO_NODE
+from swarmd.model.node import NodeState
+from swarmd.model.service import Service
+from swarmd.model.spec import RestartCondition, RestartPolicy
+from swarmd.model.task import Task, TaskState
+from swarmd.ports import Timestamp
+from swarmd.store.entry import Change, PatchTask, PutTask
+from swarmd.store.view import View
+
+#: Restart times kept in a task where the policy sets no limit: enough to see that it is a restart.
+KEPT_WITHOUT_LIMIT = 1
+
+
+def restart(view: View, service: Service, now: Timestamp) -> Step:
+    """Follow every wanted task that ended or was lost; one new task per slot."""
+    changes: list[Change] = []
+    for slot in slots_of(view, service).values():
+        ended = [task for task in slot.wanted if task.is_terminal or is_lost(view, task)]
+        changes.extend(PatchTask(id=t.id, desired_state=TaskState.SHUTDOWN) for t in ended)
+        if ended and ended[0] is slot.wanted[0]:
+            changes.extend(_follow(view, service, slot.wanted[0], now))
+    return Step(changes=tuple(changes))
+
+
+def is_lost(view: View, task: Task) -> bool:
+    """Its node is gone, down or draining."""
+    if not task.node_id:
+        return False
+    node = view.node(task.node_id)
+    return node is None or node.is_invalid
+
+
+def may_run(view: View, task: Task) -> bool:
+    """Its container may be running for all we can know and still wait for.
+
+    A task on a node that is down may run too, but nobody waits for it.
+    """
+    if task.is_terminal or task.state.rank < TaskState.ASSIGNED.rank:
+        return False
+    node = view.node(task.node_id)
+    return node is not None and node.status.state is not NodeState.DOWN
+
+
+def is_given_up(view: View, service: Service, slot: Slot, now: Timestamp) -> bool:
+    """No task of the slot is wanted, and its policy forbids another: it still counts as filled."""
+    if slot.wanted:
+        return False
+    policy = restart_policy(view.spec(service))
+    newest = slot.newest
+    if newest.spec_version != service.spec_version:
+        policy = restart_policy(view.spec_of(newest))
+    return not _permits(policy, newest, newest.observed_at or now)
+
+
+def _follow(view: View, service: Service, old: Task, now: Timestamp) -> list[Change]:
+    policy = restart_policy(view.spec(service))
+    if not _permits(policy, old, now):
+        return []
+    if not old.slot and is_lost(view, old):
+        return []  # a global service's slot ends with its node
+    is_failure = old.is_terminal and old.state is not TaskState.ORPHANED
+    delay = restart_delay(policy) if is_failure else 0
+    waits = may_run(view, old)
+    desired = TaskState.READY if delay or waits else TaskState.RUNNING
+    task = new_task(
+        view,
+        service,
+        now,
+        slot=old.slot,
+        node_id=NO_NODE if old.slot else old.node_id,
+        desired=desired,
+    )
+    restarts = old.restarts if old.spec_version == service.spec_version else ()
+    if is_failure:
+        restarts = (*restarts, now)[-(policy.max_attempts or KEPT_WITHOUT_LIMIT) :]
+    task = msgspec.structs.replace(
+        task, not_before=now + delay, replaces=old.id if waits else None, restarts=restarts
+    )
+    return [PutTask(record=task)]
+
+
+def _permits(policy: RestartPolicy, task: Task, now: Timestamp) -> bool:
+    """Whether the policy lets another task follow `task`, which ended or was lost at `now`."""
+    if policy.condition is RestartCondition.NONE:
+        return False
+    if policy.condition is RestartCondition.ON_FAILURE and task.state is TaskState.COMPLETE:
+        return False
+    if not policy.max_attempts or not task.is_terminal:
+        return True
+    since = now - policy.window if policy.window else 0
+    return sum(since <= at < now for at in task.restarts) < policy.max_attempts
+
+
+def release(view: View, service: Service, now: Timestamp) -> Step:
+    """Let READY tasks run whose delay has passed and whose predecessor has stopped."""
+    changes: list[Change] = []
+    wake: Wake = None
+    for task in view.tasks_of(service.id).values():
+        if task.desired_state is not TaskState.READY or task.is_terminal:
+            continue
+        at = _runnable_at(view, task)
+        if at <= now:
+            changes.append(PatchTask(id=task.id, desired_state=TaskState.RUNNING))
+        else:
+            wake = earliest(wake, at)
+    return Step(changes=tuple(changes), wake_at=wake)
+
+
+def _runnable_at(view: View, task: Task) -> Timestamp:
+    old = view.task(task.replaces) if task.replaces else None
+    if old is None or not may_run(view, old):
+        return task.not_before
+    wait = max(OLD_TASK_WAIT, stop_grace(view.spec_of(old)) + STOP_MARGIN)
+    return max(task.not_before, task.created_at + wait)

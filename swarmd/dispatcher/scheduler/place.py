@@ -1,0 +1,184 @@
+"""Place: pending tasks get their nodes.
+
+Tasks of one service and spec version form a group and are placed together: filters say where they
+may go, preferences divide them, and at a leaf the better node comes first: not one where this
+service keeps failing, then the one with fewest tasks of the service, then with fewest in all.
+A task that knows its node already (global services) is checked against it.  A task that finds no
+place keeps PENDING and is told why.
+
+Source: swarmkit manager/scheduler/scheduler.go.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from swarmd.dispatcher.scheduler.filters import (
+    Candidate,
+    Filter,
+    candidate,
+    explanation,
+    first_no,
+    host_ports,
+    own_counts,
+    pipeline,
+)
+from swarmd.dispatcher.scheduler.resources import claim
+from swarmd.dispatcher.scheduler.spread import spread
+from swarmd.model.ids import NodeID
+from swarmd.model.service import Service
+from swarmd.model.spec import SECOND, ServiceSpec
+from swarmd.model.task import Task, TaskState
+from swarmd.ports import Timestamp
+from swarmd.store.entry import Change, PatchTask, PutTask
+from swarmd.store.usage import reservations
+from swarmd.store.view import View
+
+#: A node on which a service failed so often in so long comes last.
+FAULTS_MANY = 5
+FAULTS_WINDOW = 300 * SECOND
+
+_PLACED = "scheduler assigned task to node"
+_CONFIRMED = "scheduler confirmed task can run on preassigned node"
+
+
+def place(view: View, service: Service, now: Timestamp) -> list[Change]:
+    """Nodes for the service's pending tasks, or the reason why there is none."""
+    waiting = [task for task in view.tasks_of(service.id).values() if is_waiting(task)]
+    changes: list[Change] = []
+    groups: dict[int, list[Task]] = {}
+    for task in sorted(waiting, key=lambda task: (task.slot, task.id)):
+        if task.node_id:
+            changes.append(_confirm(view, task, now))
+        else:
+            groups.setdefault(task.spec_version, []).append(task)
+    for tasks in groups.values():
+        changes.extend(_Group(view, service, tasks, now).placed())
+    return [change for change in changes if not _says_nothing_new(view, change)]
+
+
+def is_waiting(task: Task) -> bool:
+    """To be placed."""
+    return task.state is TaskState.PENDING and task.is_wanted
+
+
+class _Group:
+    """The placing of one group; lives for one call."""
+
+    def __init__(self, view: View, service: Service, tasks: Sequence[Task], now: Timestamp) -> None:
+        self._view, self._now = view, now
+        self._tasks = list(tasks)
+        self._spec: ServiceSpec = view.spec_of(tasks[0])
+        self._filters: list[Filter] = pipeline(self._spec)
+        self._refusals: Counter[int] = Counter()
+        self._faults = _faults(view, service, tasks[0], now)
+        self._own = own_counts(view, service.id)
+        self._changes: list[Change] = []
+        self._next = 0
+
+    def placed(self) -> list[Change]:
+        fit = []
+        for node in self._view.nodes().values():
+            own = self._own.get(node.id, 0)
+            one = candidate(self._view, node, self._spec, own=own)
+            refusal = first_no(self._filters, one)
+            if refusal is None:
+                fit.append(one)
+            else:
+                self._refusals[refusal] += 1
+        placement = self._spec.task_template.placement
+        preferences = placement.preferences if placement else ()
+        descriptors = [p.spread.spread_descriptor for p in preferences if p.spread]
+        spread(fit, descriptors, len(self._tasks), self._fill)
+        left = self._tasks[self._next :]
+        return [*self._changes, *_unplaced(left, self._why(), self._now)]
+
+    def _fill(self, candidates: Sequence[Candidate], count: int) -> int:
+        """Best node first, one task at a time; a node that became unfit drops out."""
+        heap = [(self._rank(c), position, c) for position, c in enumerate(candidates)]
+        heap = [row for row in heap if first_no(self._filters, row[2]) is None]
+        heapq.heapify(heap)
+        done = 0
+        while heap and done < count:
+            _, position, best = heap[0]
+            self._assign(best)
+            done += 1
+            refusal = first_no(self._filters, best)
+            if refusal is None:
+                heapq.heapreplace(heap, (self._rank(best), position, best))
+            else:
+                heapq.heappop(heap)
+                self._refusals[refusal] += 1
+        return done
+
+    def _rank(self, one: Candidate) -> tuple[int, int, int]:
+        faults = self._faults.get(one.node.id, 0)
+        return (faults if faults >= FAULTS_MANY else 0, one.own, one.usage.active)
+
+    def _assign(self, to: Candidate) -> None:
+        task = self._tasks[self._next].assigned_to(to.node.id, _PLACED, self._now)
+        self._next += 1
+        wanted = reservations(self._spec)
+        if wanted.generic_resources:
+            claims = claim(wanted.generic_resources, to.free_generic)
+            task = msgspec.structs.replace(task, generic_resources=claims)
+        to.usage = to.usage.plus(task, wanted, 1)
+        to.own += 1
+        to.host_ports |= host_ports(self._spec)
+        self._changes.append(PutTask(record=task))
+
+    def _why(self) -> str:
+        reasons = explanation(self._filters, self._refusals)
+        return f"no suitable node ({reasons})" if reasons else "no suitable node"
+
+
+def _confirm(view: View, task: Task, now: Timestamp) -> Change:
+    spec = view.spec_of(task)
+    node = view.node(task.node_id)
+    if node is None:
+        return _unplaced([task], "no suitable node", now)[0]
+    service_tasks = view.tasks_of(task.service_id).values()
+    own = sum(t.is_active and t.node_id == node.id and t.id != task.id for t in service_tasks)
+    one = candidate(view, node, spec, own=own, but=task)
+    filters = pipeline(spec)
+    refusal = first_no(filters, one)
+    if refusal is not None:
+        return _unplaced([task], filters[refusal].explain(1), now)[0]
+    wanted = reservations(spec).generic_resources
+    claims = claim(wanted, one.free_generic) if wanted else ()
+    task = task.assigned_to(node.id, _CONFIRMED, now)
+    return PutTask(record=msgspec.structs.replace(task, generic_resources=claims))
+
+
+def _unplaced(tasks: Iterable[Task], why: str, now: Timestamp) -> list[Change]:
+    return [
+        PatchTask(
+            id=task.id,
+            status=msgspec.structs.replace(task.status, err=why, timestamp=now),
+        )
+        for task in tasks
+    ]
+
+
+def _says_nothing_new(view: View, change: Change) -> bool:
+    """A reason that stands already is not written again at every look."""
+    if not isinstance(change, PatchTask) or change.status is None:
+        return False
+    task = view.task(change.id)
+    return task is not None and task.status.err == change.status.err
+
+
+def _faults(view: View, service: Service, like: Task, now: Timestamp) -> dict[NodeID, int]:
+    """Recent failures of this spec version by node."""
+    counts: dict[NodeID, int] = {}
+    for task in view.tasks_of(service.id).values():
+        if (
+            task.state in (TaskState.FAILED, TaskState.REJECTED)
+            and task.spec_version == like.spec_version
+            and task.node_id
+            and now - task.observed_at < FAULTS_WINDOW
+        ):
+            counts[task.node_id] = counts.get(task.node_id, 0) + 1
+    return counts
