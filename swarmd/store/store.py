@@ -201,9 +201,10 @@ class Store:
         offset = self.time.slew(self._clock.wall(), self._clock.monotonic())
         if abs(offset) > FAR_OFF_NS:
             log.warning("wall clock far from cluster time", extra={"offset_s": offset / 1e9})
-        decided = sequence(
-            self._tables, [write for write, _ in batch], proposer=self._node_id, now=self.now()
-        )
+        # Strictly later than any entry before, so that the order of records is that of their times.
+        now = max(self.now(), self._tables.time + 1)
+        writes = [write for write, _ in batch]
+        decided = sequence(self._tables, writes, proposer=self._node_id, now=now)
         index = await self._propose_entries(raft, [d.entry for d in decided if d.entry])
         for (_, future), one in zip(batch, decided, strict=True):
             if not future.done():

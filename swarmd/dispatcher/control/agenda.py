@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from swarmd.dispatcher.control.control import Plan
 from swarmd.model.ids import ServiceID
+from swarmd.model.task import TaskState
 from swarmd.ports import Timestamp
 from swarmd.store.apply import Touched
 from swarmd.store.entry import Kind
@@ -17,6 +18,9 @@ from swarmd.store.view import View
 
 #: Tasks looked at in one round, so that it stays below the longest callback allowed.
 ROUND_TASKS = 1_000
+
+#: Observed states between which no pass tells a difference: reports of them make nothing dirty.
+_UNREAD = (TaskState.ACCEPTED, TaskState.PREPARING, TaskState.READY, TaskState.STARTING)
 
 
 class Agenda:
@@ -55,8 +59,10 @@ class Agenda:
             self.everything(view)
 
     def _task(self, view: View, one: Touched) -> None:
-        self._dirty[one.service_id] = None
         task = view.task(one.id)
+        if one.is_status and task is not None and task.state in _UNREAD:
+            return
+        self._dirty[one.service_id] = None
         if task is None or task.is_terminal:
             self._release_waiting()
 

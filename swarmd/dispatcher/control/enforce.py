@@ -1,15 +1,19 @@
 """Enforce: tasks that may not stay where they are.
 
-An operator changes a label, a node shrinks, a node stays away for a day: the task is given up here,
-as REJECTED or ORPHANED, and `restart` follows it elsewhere.  Paused nodes are left alone.
+An operator changes a label, or a node shrinks: the task is asked to stop, is told why, and another
+follows it elsewhere.  A node was deleted or stays away for a day: its tasks are ORPHANED.  Paused
+nodes are left alone.
 
-Source: swarmkit orchestrator/constraintenforcer; dispatcher.go moveTasksToOrphaned.
+Source: swarmkit orchestrator/constraintenforcer; dispatcher.go moveTasksToOrphaned.  There the
+manager writes REJECTED over what the agent observed, and gives the task's address to another while
+its container still runs; here only the agent says that a container has ended.
 """
 
 from collections.abc import Iterable
 
 import msgspec
 
+from swarmd.dispatcher.control.restart import follow
 from swarmd.dispatcher.control.step import Step, Wake, earliest
 from swarmd.dispatcher.scheduler.constraints import matches
 from swarmd.model.node import Availability, Node, NodeState
@@ -45,13 +49,22 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
         freed[node.id] = usage.plus(task, reserved, -1)
         status = msgspec.structs.replace(
             task.status,
-            state=TaskState.REJECTED,
             timestamp=now,
             message="task rejected by constraint enforcer",
             err=err,
         )
-        changes.append(PatchTask(id=task.id, status=status))
+        changes.append(PatchTask(id=task.id, desired_state=TaskState.SHUTDOWN, status=status))
+        if not _has_another(view, service, task):
+            changes.extend(follow(view, service, task, now))
     return Step(changes=tuple(changes))
+
+
+def _has_another(view: View, service: Service, task: Task) -> bool:
+    """A newer task of the slot is wanted already."""
+    return any(
+        other.is_wanted and other.slot_key == task.slot_key and other.created_at > task.created_at
+        for other in view.tasks_of(service.id).values()
+    )
 
 
 def _is_subject(task: Task, node: Node) -> bool:

@@ -41,7 +41,7 @@ def restart(view: View, service: Service, now: Timestamp) -> Step:
         ended = [task for task in slot.wanted if task.is_terminal or is_lost(view, task)]
         changes.extend(PatchTask(id=t.id, desired_state=TaskState.SHUTDOWN) for t in ended)
         if ended and ended[0] is slot.wanted[0]:
-            changes.extend(_follow(view, service, slot.wanted[0], now))
+            changes.extend(follow(view, service, slot.wanted[0], now))
     return Step(changes=tuple(changes))
 
 
@@ -75,7 +75,8 @@ def is_given_up(view: View, service: Service, slot: Slot, now: Timestamp) -> boo
     return not _permits(policy, newest, newest.observed_at or now)
 
 
-def _follow(view: View, service: Service, old: Task, now: Timestamp) -> list[Change]:
+def follow(view: View, service: Service, old: Task, now: Timestamp) -> list[Change]:
+    """The task that takes over from `old`, unless the policy or the node forbids one."""
     policy = restart_policy(view.spec(service))
     if not _permits(policy, old, now):
         return []
