@@ -1,0 +1,360 @@
+"""The model to what is posted to the API: a ServiceSpec per service, a NetworkCreate per network.
+
+Names get the stack's: service `web` of stack `shop` is `shop_web`, and is still called `web` in its
+networks.  Only networks that a service uses are made; services that name none share `default`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from swarmd.compose import model
+from swarmd.compose.containers import NAMESPACE_LABEL, container_spec, given
+from swarmd.compose.document import Json, Place
+from swarmd.compose.errors import NOT_YET, NotYetError
+from swarmd.compose.load import Loaded
+from swarmd.compose.values import nano_cpus, nanoseconds
+from swarmd.errors import InvalidArgumentError
+
+IMAGE_LABEL = "com.docker.stack.image"
+#: Networks of each node's own, which exist everywhere and have no aliases.
+PREDEFINED_NETWORKS = ("bridge", "host", "none", "default")
+
+_DEFAULT_NETWORK = "default"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]+)?/)?"
+    rf"{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+_RESTART = re.compile(r"(no|always|unless-stopped|on-failure)(?::([0-9]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class StackSpecs:
+    """A stack as the API is asked for it.  Networks in services are given by full name."""
+
+    stack: str
+    #: full name → ServiceSpec, sorted
+    services: Mapping[str, Mapping[str, Json]]
+    #: full name → NetworkCreate, sorted
+    networks: Mapping[str, Mapping[str, Json]]
+    #: full name → where it is declared; these must exist before
+    external_networks: Mapping[str, Place]
+
+
+def specs(loaded: Loaded, stack: str) -> StackSpecs:
+    """What `stack` is to be.  Raises ComposeError; InvalidArgumentError for the stack's name."""
+    if not stack.strip("\"' \t\r\n"):
+        raise InvalidArgumentError(f'invalid stack name: "{stack}"')
+    _refuse_not_yet(loaded)
+    model_ = loaded.model
+    used: dict[str, None] = {}
+    services: dict[str, Mapping[str, Json]] = {}
+    for name in sorted(model_["services"]):
+        used.update(dict.fromkeys(_networks_of(model_["services"][name])))
+        services[f"{stack}_{name}"] = _Converter(loaded, stack, name).service_spec()
+    networks: dict[str, Mapping[str, Json]] = {}
+    external: dict[str, Place] = {}
+    for name in sorted(used):
+        network = model_["networks"].get(name, {})
+        full_name = _network_name(name, network, stack)
+        if network.get("external"):
+            external[full_name] = loaded.place("networks", name)
+        else:
+            networks[full_name] = _network_create(full_name, network, stack)
+    return StackSpecs(stack, services, networks, external)
+
+
+def _refuse_not_yet(loaded: Loaded) -> None:
+    """Secrets and configs, whether a service uses them or the stack would only make them."""
+    model_ = loaded.model
+    for name, service in sorted(model_["services"].items()):
+        _refuse_references(loaded, name, "secrets", service.get("secrets", []))
+        _refuse_references(loaded, name, "configs", service.get("configs", []))
+        if "config" in service.get("credential_spec", {}):
+            at = loaded.place("services", name, "credential_spec", "config")
+            raise _not_yet(at, "configs", f"service {name}, credential_spec")
+    for kind, section in zip(NOT_YET, (model_["secrets"], model_["configs"]), strict=True):
+        for name, entry in section.items():
+            if not entry.get("external"):
+                noun = kind.removesuffix("s")
+                raise _not_yet(loaded.place(kind, name), kind, f'{noun} "{name}"')
+
+
+def _refuse_references(
+    loaded: Loaded, name: str, kind: str, references: Sequence[model.Reference]
+) -> None:
+    if not references:
+        return
+    source = references[0].get("source", "")
+    noun = kind.removesuffix("s")
+    at = loaded.place("services", name, kind)
+    declared = loaded.model["secrets" if kind == "secrets" else "configs"]
+    if source not in declared:
+        raise at.error(f'service {name}: undefined {noun} "{source}"')
+    raise _not_yet(at, kind, f'service {name}, {noun} "{source}"')
+
+
+def _not_yet(at: Place, kind: str, user: str) -> NotYetError:
+    return NotYetError(at.error(f"{kind} are not supported yet: {user}"), kind)
+
+
+def _networks_of(service: model.Service) -> Mapping[str, model.ServiceNetwork | None]:
+    return service.get("networks") or {_DEFAULT_NETWORK: None}
+
+
+def _network_name(name: str, network: model.Network, stack: str) -> str:
+    return network.get("name") or f"{stack}_{name}"
+
+
+def _network_create(full_name: str, network: model.Network, stack: str) -> dict[str, Json]:
+    ipam = network.get("ipam", {})
+    pools: list[Json] = [
+        given(
+            {
+                "Subnet": pool.get("subnet"),
+                "IPRange": pool.get("ip_range"),
+                "Gateway": pool.get("gateway"),
+            }
+        )
+        for pool in ipam.get("config", [])
+    ]
+    addresses: dict[str, Json] = {
+        "Driver": ipam.get("driver"),
+        "Config": pools,
+        "Options": ipam.get("options"),
+    }
+    spec: dict[str, Json] = {
+        "Name": full_name,
+        "Driver": network.get("driver") or "overlay",
+        "Options": network.get("driver_opts"),
+        "EnableIPv6": network.get("enable_ipv6"),
+        "Internal": network.get("internal"),
+        "Attachable": network.get("attachable"),
+        "IPAM": given(addresses),
+        "Labels": {**network.get("labels", {}), NAMESPACE_LABEL: stack},
+    }
+    return given(spec)
+
+
+@dataclass(frozen=True, slots=True)
+class _Converter:
+    """Converts one service."""
+
+    loaded: Loaded
+    stack: str
+    name: str
+
+    @property
+    def _service(self) -> model.Service:
+        return self.loaded.model["services"][self.name]
+
+    def _at(self, *path: str) -> Place:
+        return self.loaded.place("services", self.name, *path)
+
+    def service_spec(self) -> dict[str, Json]:
+        """The ServiceSpec.  Raises ComposeError."""
+        deploy = self._service.get("deploy", {})
+        image = self._image()
+        labels = {**deploy.get("labels", {}), NAMESPACE_LABEL: self.stack, IMAGE_LABEL: image}
+        optional: dict[str, Json] = {
+            "UpdateConfig": _update_config(deploy.get("update_config")),
+            "RollbackConfig": _update_config(deploy.get("rollback_config")),
+        }
+        return {
+            "Name": f"{self.stack}_{self.name}",
+            "Labels": labels,
+            "TaskTemplate": self._task_spec(deploy),
+            "Mode": self._mode(deploy),
+            **given(optional),
+            "EndpointSpec": self._endpoint(deploy),
+        }
+
+    def _image(self) -> str:
+        image = self._service.get("image", "")
+        trouble = f"invalid image reference for service {self.name}: "
+        if not image:
+            raise self._at().error(f"{trouble}no image specified")
+        if not _IMAGE.fullmatch(image):
+            is_upper = _IMAGE.fullmatch(image.lower()) is not None
+            reason = "repository name must be lowercase" if is_upper else "invalid reference format"
+            raise self._at("image").error(trouble + reason)
+        return image
+
+    def _task_spec(self, deploy: model.Deploy) -> dict[str, Json]:
+        volumes = self.loaded.model["volumes"]
+        logging = self._service.get("logging", {})
+        optional: dict[str, Json] = {
+            "RestartPolicy": self._restart_policy(deploy),
+            "LogDriver": given({"Name": logging.get("driver"), "Options": logging.get("options")}),
+        }
+        return {
+            "ContainerSpec": container_spec(self._service, volumes, self.stack, self._at()),
+            "Resources": _resources(deploy.get("resources", {})),
+            "Placement": _placement(deploy.get("placement", {})),
+            "Networks": self._networks(),
+            **{key: value for key, value in optional.items() if value},
+            "ForceUpdate": 0,
+        }
+
+    def _networks(self) -> list[Json]:
+        declared = self.loaded.model["networks"]
+        found: list[tuple[str, dict[str, Json]]] = []
+        for name, own in _networks_of(self._service).items():
+            if name not in declared and name != _DEFAULT_NETWORK:
+                raise self._at("networks", name).error(
+                    f'service {self.name}: undefined network "{name}"'
+                )
+            target = _network_name(name, declared.get(name, {}), self.stack)
+            options = own or {}
+            aliases = [*options.get("aliases", [])]
+            if target not in PREDEFINED_NETWORKS:
+                aliases.append(self.name)
+            attachment: dict[str, Json] = {
+                "Target": target,
+                "Aliases": aliases,
+                "DriverOpts": options.get("driver_opts"),
+            }
+            found.append((target, given(attachment)))
+        return [attachment for _, attachment in sorted(found, key=lambda pair: pair[0])]
+
+    def _mode(self, deploy: model.Deploy) -> dict[str, Json]:
+        mode, replicas = deploy.get("mode", "replicated"), deploy.get("replicas")
+        if mode in ("global", "global-job"):
+            if replicas is not None:
+                raise self._at("deploy", "replicas").refusal(
+                    "replicas can only be used with replicated or replicated-job mode"
+                )
+            return {"Global" if mode == "global" else "GlobalJob": {}}
+        if mode == "replicated":
+            return {"Replicated": {} if replicas is None else {"Replicas": replicas}}
+        if mode == "replicated-job":
+            wanted = (
+                {}
+                if replicas is None
+                else {"MaxConcurrent": replicas, "TotalCompletions": replicas}
+            )
+            return {"ReplicatedJob": wanted}
+        raise self._at("deploy", "mode").refusal(f"Unknown mode: {mode}")
+
+    def _restart_policy(self, deploy: model.Deploy) -> Json:
+        """None: not asked for."""
+        policy = deploy.get("restart_policy")
+        if policy is None:
+            return self._old_restart_policy()
+        delay, window = policy.get("delay"), policy.get("window")
+        return given(
+            {
+                "Condition": policy.get("condition") or "any",
+                "Delay": None if delay is None else nanoseconds(delay),
+                "MaxAttempts": policy.get("max_attempts"),
+                "Window": None if window is None else nanoseconds(window),
+            }
+        )
+
+    def _old_restart_policy(self) -> Json:
+        """`restart: on-failure:3`, for files that were not written for a swarm."""
+        restart = self._service.get("restart")
+        if not restart:
+            return None
+        match = _RESTART.fullmatch(restart)
+        if match is None:
+            raise self._at("restart").refusal(
+                f"invalid restart policy: unknown policy '{restart.partition(':')[0]}' (must be "
+                "one of 'no', 'always', 'unless-stopped', or 'on-failure')"
+            )
+        word, attempts = match[1], int(match[2] or 0)
+        if word == "no":
+            return None
+        condition = "on-failure" if word == "on-failure" else "any"
+        return {"Condition": condition, **({"MaxAttempts": attempts} if attempts else {})}
+
+    def _endpoint(self, deploy: model.Deploy) -> dict[str, Json]:
+        ports: Sequence[model.Port] = sorted(self._service.get("ports", []), key=_port_order)
+        spec: dict[str, Json] = {
+            "Mode": deploy.get("endpoint_mode", "").lower(),
+            "Ports": [
+                given(
+                    {
+                        "Name": port.get("name"),
+                        "Protocol": port.get("protocol"),
+                        "TargetPort": port.get("target"),
+                        "PublishedPort": port.get("published"),
+                        "PublishMode": port.get("mode"),
+                    }
+                )
+                for port in ports
+            ],
+        }
+        return given(spec)
+
+
+def _port_order(port: model.Port) -> tuple[int, int, str]:
+    return port.get("published", 0), port.get("target", 0), port.get("protocol", "")
+
+
+def _placement(placement: model.Placement) -> dict[str, Json]:
+    preferences: list[Json] = [
+        {"Spread": {"SpreadDescriptor": preference.get("spread", "")}}
+        for preference in placement.get("preferences", [])
+    ]
+    return given(
+        {
+            "Constraints": placement.get("constraints"),
+            "Preferences": preferences,
+            "MaxReplicas": placement.get("max_replicas_per_node"),
+        }
+    )
+
+
+def _resources(resources: model.Resources) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    if "limits" in resources:
+        limits = resources["limits"]
+        found["Limits"] = given(
+            {
+                "NanoCPUs": nano_cpus(limits.get("cpus", "0")),
+                "MemoryBytes": int(limits.get("memory", "0")),
+                "Pids": limits.get("pids"),
+            }
+        )
+    if "reservations" in resources:
+        reservations = resources["reservations"]
+        found["Reservations"] = given(
+            {
+                "NanoCPUs": nano_cpus(reservations.get("cpus", "0")),
+                "MemoryBytes": int(reservations.get("memory", "0")),
+                "GenericResources": _generic_resources(reservations),
+            }
+        )
+    return found
+
+
+def _generic_resources(reservations: model.Reservations) -> list[Json]:
+    found: list[Json] = []
+    for resource in reservations.get("generic_resources", []):
+        discrete = resource.get("discrete_resource_spec", {})
+        unit: dict[str, Json] = {
+            "Kind": discrete.get("kind", ""),
+            "Value": discrete.get("value", 0),
+        }
+        found.append({"DiscreteResourceSpec": unit})
+    return found
+
+
+def _update_config(config: model.UpdateConfig | None) -> Json:
+    if config is None:
+        return None
+    optional: dict[str, Json] = {
+        "Delay": nanoseconds(config.get("delay", "0")) or None,
+        "FailureAction": config.get("failure_action"),
+        "Monitor": nanoseconds(config.get("monitor", "0")),
+        "Order": config.get("order"),
+    }
+    return {
+        "Parallelism": config.get("parallelism", 1),
+        "MaxFailureRatio": config.get("max_failure_ratio", 0.0),
+        **given(optional),
+    }
