@@ -57,7 +57,7 @@ def main() -> None:
     for number in range(1_000):
         Cluster.deploy(cluster, spec(100, name=f"s{number}"))
     report("1,000 services of 100 tasks, all new", rounds(cluster))
-    running = [t for t in cluster.tables.tasks()]
+    running = list(cluster.tables.tasks())
     for task in running:
         cluster.set_status(task, TaskState.RUNNING)
     report("all of them running", rounds(cluster))

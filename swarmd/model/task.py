@@ -53,6 +53,10 @@ _RANK = dict(
 )
 _RUNNING = _RANK[TaskState.RUNNING]
 
+TERMINAL_STATES = frozenset(state for state in TaskState if _RANK[state] > _RUNNING)
+#: Desired states of a task that is to run, now or later.
+_WANTED = frozenset(state for state in TaskState if _RANK[state] <= _RANK[TaskState.COMPLETE])
+
 
 class ContainerStatus(Record, frozen=True, kw_only=True, gc=False):
     """The container of a task; `pid` only while it runs."""
@@ -129,22 +133,22 @@ class Task(Record, frozen=True, kw_only=True, gc=False):
     @property
     def is_terminal(self) -> bool:
         """Observed to have ended, or given up."""
-        return self.status.state.is_terminal
+        return self.status.state in TERMINAL_STATES
 
     @property
     def is_wanted(self) -> bool:
         """Desired to run, now or later."""
-        return _RANK[self.desired_state] <= _RANK[TaskState.COMPLETE]
+        return self.desired_state in _WANTED
 
     @property
     def is_active(self) -> bool:
         """Takes part in the node's load: wanted and not ended (swarmkit's scheduler counts so)."""
-        return self.is_wanted and not self.is_terminal
+        return self.desired_state in _WANTED and self.status.state not in TERMINAL_STATES
 
     @property
     def holds_resources(self) -> bool:
         """Its container may exist: reservations, addresses and ports are taken until it ended."""
-        return not self.is_terminal
+        return self.status.state not in TERMINAL_STATES
 
     @property
     def is_running(self) -> bool:
@@ -171,6 +175,3 @@ class Task(Record, frozen=True, kw_only=True, gc=False):
         assert self.state.rank < TaskState.ASSIGNED.rank, (self.id, self.state)
         status = TaskStatus(state=TaskState.ASSIGNED, timestamp=now, message=message)
         return msgspec.structs.replace(self, node_id=node_id, status=status, observed_at=now)
-
-
-TERMINAL_STATES = tuple(state for state in TaskState if state.is_terminal)

@@ -6,9 +6,9 @@ task ends anywhere.  Taking office, everything is dirty, and is taken in slices.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from swarmd.dispatcher.control.control import Plan
+from swarmd.dispatcher.control.control import Docket, Plan
 from swarmd.model.ids import ServiceID
 from swarmd.model.task import TaskState
 from swarmd.ports import Timestamp
@@ -86,14 +86,14 @@ class Agenda:
         self._wake(now)
         return bool(self._dirty) or self._is_due
 
-    def take(self, view: View, now: Timestamp) -> Sequence[ServiceID]:
+    def take(self, view: View, now: Timestamp) -> Docket:
         """What the next round looks at: oldest first, as much as one round may."""
         self._wake(now)
-        self._is_due = False
+        has_nodes, self._is_due = self._is_due, False
         taken: list[ServiceID] = []
         size = 0
         for service_id in self._dirty:
-            size += 1 + len(view.tasks_of(service_id))
+            size += _size(view, service_id)
             if taken and size > ROUND_TASKS:
                 break
             taken.append(service_id)
@@ -101,7 +101,7 @@ class Agenda:
             del self._dirty[service_id]
             self._wakes.pop(service_id, None)
             self._waiting.discard(service_id)
-        return taken
+        return Docket(services=tuple(taken), has_nodes=has_nodes)
 
     def planned(self, plan: Plan) -> None:
         """Keep what a committed plan left to do."""
@@ -111,9 +111,10 @@ class Agenda:
             self._wakes[service_id] = at
             heapq.heappush(self._queue, (at, service_id))
 
-    def failed(self, taken: Iterable[ServiceID]) -> None:
+    def failed(self, docket: Docket) -> None:
         """The round's commit did not happen: look again."""
-        self._dirty.update(dict.fromkeys(taken))
+        self._dirty.update(dict.fromkeys(docket.services))
+        self._is_due = self._is_due or docket.has_nodes
 
     def next_wake(self) -> Timestamp | None:
         """When the next round is due if nothing changes."""
@@ -126,3 +127,13 @@ class Agenda:
             _, service_id = heapq.heappop(self._queue)
             del self._wakes[service_id]
             self._dirty[service_id] = None
+
+
+def _size(view: View, service_id: ServiceID) -> int:
+    """Tasks that a look at the service has to do with, those not yet made included."""
+    service = view.service(service_id)
+    have = len(view.tasks_of(service_id))
+    if service is None:
+        return 1 + have
+    spec = view.spec(service)
+    return 1 + max(have, spec.replicas if spec.is_replicated else len(view.nodes()))

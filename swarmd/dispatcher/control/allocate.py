@@ -197,11 +197,9 @@ def allocate_nodes(view: View) -> list[Change]:
     ingress = [network.id for network in view.networks().values() if network.is_ingress]
     changes: list[Change] = []
     for node in view.nodes().values():
-        needed = dict.fromkeys(ingress)
-        for task in view.tasks_on(node.id).values():
-            if task.holds_resources:
-                needed.update(dict.fromkeys(a.network_id for a in task.attachments))
-        changes.extend(_node(view, node, list(needed), addresses))
+        tasks = view.tasks_on(node.id).values()
+        needed = [*ingress, *(a.network_id for t in tasks for a in t.attachments)]
+        changes.extend(_node(view, node, needed, addresses))
     return [*changes, *addresses.marks()]
 
 
@@ -212,8 +210,8 @@ def allocate_node(view: View, node_id: NodeID) -> list[Change]:
         return []
     addresses = _Addresses(view)
     tasks = view.tasks_on(node_id).values()
-    needed = dict.fromkeys(a.network_id for t in tasks if t.holds_resources for a in t.attachments)
-    return [*_node(view, node, list(needed), addresses), *addresses.marks()]
+    needed = [attachment.network_id for task in tasks for attachment in task.attachments]
+    return [*_node(view, node, needed, addresses), *addresses.marks()]
 
 
 def _node(
@@ -223,7 +221,7 @@ def _node(
     have = {held.network_id for held in kept}
     kept.extend(
         NodeAddress(network_id=network_id, address=address)
-        for network_id in needed
+        for network_id in dict.fromkeys(needed)
         if network_id not in have and (address := addresses.next(network_id)) is not None
     )
     if tuple(kept) != node.addresses:

@@ -8,7 +8,7 @@ placed tasks in one commit.  Looking at a service that nothing touched changes n
 `control(dirty) == control(all)` is a property test.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -49,16 +49,28 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     unfinished: frozenset[ServiceID]
 
 
-def control(view: View, dirty: Sequence[ServiceID], now: Timestamp) -> Plan:
-    """One round over `dirty`, in the given order."""
+class Docket(msgspec.Struct, frozen=True, kw_only=True):
+    """What a round looks at."""
+
+    services: tuple[ServiceID, ...]
+    #: whether nodes, networks or the cluster changed
+    has_nodes: bool
+
+
+def control(view: View, docket: Docket, now: Timestamp) -> Plan:
+    """One round over the services of the docket, in their order."""
+    dirty = docket.services
     draft = Draft(view, now)
     if view.cluster is None:
         return Plan(changes=(), wakes={}, waiting=frozenset(), unfinished=frozenset())
-    draft.add(allocate_networks(draft.after))
+    if docket.has_nodes:
+        draft.add(allocate_networks(draft.after))
     steps = {service_id: _reconcile(draft, service_id, now) for service_id in dirty}
     for service_id in dirty:
         _allocate_and_place(draft, service_id, now)
-    draft.add(allocate_nodes_if_needed(draft.after))
+    if docket.has_nodes:
+        # Every node takes part in the ingress network: the mesh answers on all of them.
+        draft.add(allocate_nodes(draft.after))
     return Plan(
         changes=tuple(draft.changes()),
         wakes={i: step.wake_at for i, step in steps.items() if step.wake_at is not None},
@@ -109,14 +121,6 @@ def _allocate_and_place(draft: Draft, service_id: ServiceID, now: Timestamp) -> 
     }
     for node_id in nodes:
         draft.add(allocate_node(draft.after, NodeID(node_id)))
-
-
-def allocate_nodes_if_needed(view: View) -> list[Change]:
-    """Every node takes part in the ingress network: the mesh answers on all of them."""
-    ingress = next((n for n in view.networks().values() if n.is_ingress), None)
-    if ingress is None or all(n.address_in(ingress.id) for n in view.nodes().values()):
-        return []
-    return allocate_nodes(view)
 
 
 def _has_waiting(view: View, service_id: ServiceID) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import msgspec
 
 from swarmd.dispatcher.control.restart import follow
-from swarmd.dispatcher.control.step import Step, Wake, earliest
+from swarmd.dispatcher.control.step import NOTHING, Step, Wake, earliest
 from swarmd.dispatcher.scheduler.constraints import matches
 from swarmd.model.node import Availability, Node, NodeState
 from swarmd.model.service import Service
@@ -33,6 +33,8 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
     spec = view.spec(service)
     placement = spec.task_template.placement or Placement()
     reserved = reservations(spec)
+    if not (placement.constraints or reserved.nano_cpus or reserved.memory_bytes):
+        return NOTHING
     changes: list[Change] = []
     freed: dict[str, NodeUsage] = {}
     for task in view.tasks_of(service.id).values():

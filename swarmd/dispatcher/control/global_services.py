@@ -22,7 +22,7 @@ from swarmd.store.view import View
 def global_service(view: View, service: Service, now: Timestamp) -> Step:
     """Add tasks to nodes that fit, shut down those on nodes that do not."""
     spec = view.spec(service)
-    slots = slots_of(view, service)
+    slots = dict(slots_of(view, service))
     changes: list[Change] = []
     for node in view.nodes().values():
         slot = slots.pop(node.id, None)

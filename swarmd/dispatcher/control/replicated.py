@@ -23,9 +23,11 @@ ROUND_TASKS = 500
 
 def replicated(view: View, service: Service, now: Timestamp) -> Step:
     """Create what is missing, remove what is too much, clear away dead slots."""
-    slots = slots_of(view, service).values()
-    filled = [s for s in slots if s.wanted or is_given_up(view, service, s, now)]
-    dead = [slot for slot in slots if slot not in filled]
+    filled: list[Slot] = []
+    dead: list[Slot] = []
+    for slot in slots_of(view, service).values():
+        is_filled = slot.wanted or is_given_up(view, service, slot, now)
+        (filled if is_filled else dead).append(slot)
     wanted = view.spec(service).replicas
     missing = wanted - len(filled)
     changes: list[Change] = []
@@ -33,7 +35,8 @@ def replicated(view: View, service: Service, now: Timestamp) -> Step:
         numbers = _free_numbers(slot.number for slot in filled)
         new = [next(numbers) for _ in range(min(missing, ROUND_TASKS))]
         changes = [PutTask(record=new_task(view, service, now, slot=n)) for n in new]
-        dead = [slot for slot in dead if slot.number not in new]
+        reused = frozenset(new)
+        dead = [slot for slot in dead if slot.number not in reused]
     for slot in (*dead, *victims(filled, wanted)):
         changes.extend(removal(slot))
     return Step(changes=tuple(changes), is_unfinished=missing > ROUND_TASKS)

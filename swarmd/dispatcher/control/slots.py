@@ -5,6 +5,8 @@ slot", swarmkit orchestrator/slot.go).  A slot has a history; normally one of it
 two while a start-first update or a move is under way.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from swarmd.dispatcher.scheduler.constraints import matches
@@ -23,6 +25,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     #: newest first
     tasks: tuple[Task, ...]
+    #: those of them that are to run, now or later
+    wanted: tuple[Task, ...]
 
     @property
     def newest(self) -> Task:
@@ -30,27 +34,30 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         return self.tasks[0]
 
     @property
-    def wanted(self) -> tuple[Task, ...]:
-        """Those that are to run, now or later; newest first."""
-        return tuple(task for task in self.tasks if task.is_wanted)
-
-    @property
     def is_running(self) -> bool:
         """A wanted task of it is observed running."""
-        return any(task.is_running for task in self.tasks if task.is_wanted)
+        return any(task.is_running for task in self.wanted)
 
 
-def slots_of(view: View, service: Service) -> dict[str, Slot]:
+def slots_of(view: View, service: Service) -> Mapping[str, Slot]:
     """Slots in the order of their numbers (of nodes' ids); tasks asked to REMOVE do not count."""
+    return view.derived(service.id, lambda: _slots(view, service))
+
+
+def _slots(view: View, service: Service) -> dict[str, Slot]:
     grouped: dict[str, list[Task]] = {}
     for task in view.tasks_of(service.id).values():
         if task.desired_state is not TaskState.REMOVE:
             grouped.setdefault(task.slot_key, []).append(task)
-    slots = [
-        Slot(key=key, number=tasks[0].slot, tasks=tuple(sorted(tasks, key=_age)))
-        for key, tasks in grouped.items()
-    ]
+    slots = [_slot(key, tasks) for key, tasks in grouped.items()]
     return {slot.key: slot for slot in sorted(slots, key=lambda slot: (slot.number, slot.key))}
+
+
+def _slot(key: str, tasks: list[Task]) -> Slot:
+    if len(tasks) > 1:
+        tasks.sort(key=_age)
+    wanted = tuple([task for task in tasks if task.is_wanted])
+    return Slot(key=key, number=tasks[0].slot, tasks=tuple(tasks), wanted=wanted)
 
 
 def _age(task: Task) -> tuple[Timestamp, TaskID]:

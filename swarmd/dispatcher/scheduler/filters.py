@@ -13,12 +13,13 @@ from swarmd.dispatcher.scheduler.constraints import matches
 from swarmd.dispatcher.scheduler.resources import Free, can_claim, unclaimed
 from swarmd.model.ids import NodeID, ServiceID, TaskID
 from swarmd.model.node import Node
-from swarmd.model.spec import Placement, Platform, ServiceSpec
+from swarmd.model.spec import Placement, Platform, Reservations, ServiceSpec
 from swarmd.model.task import Task
 from swarmd.store.usage import NodeUsage, reservations
 from swarmd.store.view import View
 
 #: Architectures that have two names.
+NO_PORTS: frozenset[tuple[str, int]] = frozenset()
 _ALIASES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -30,7 +31,7 @@ class Candidate(msgspec.Struct, kw_only=True):
     #: active tasks of the service on it
     own: int
     #: host-mode ports taken: (protocol, port)
-    host_ports: set[tuple[str, int]]
+    host_ports: frozenset[tuple[str, int]]
     #: generic resources that nobody claimed
     free_generic: Free
 
@@ -75,44 +76,56 @@ def explanation(filters: list[Filter], refusals: Counter[int]) -> str:
     return "; ".join(filters[position].explain(count) for position, count in ranked)
 
 
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a spec makes the scheduler look up on each node."""
+
+    reserved: Reservations
+    host_ports: frozenset[tuple[str, int]]
+
+    @classmethod
+    def of(cls, spec: ServiceSpec) -> "Needs":
+        """Once for a group of tasks."""
+        return cls(reserved=reservations(spec), host_ports=host_ports(spec))
+
+
 def candidate(
-    view: View, node: Node, spec: ServiceSpec, *, own: int, but: Task | None = None
+    view: View, node: Node, needs: Needs, *, own: int, but: Task | None = None
 ) -> Candidate:
     """The node's load as the view shows it, without the task `but` if that is on it already.
 
     Host ports and generic resources are looked up only if the spec asks for some.
     """
-    wanted = reservations(spec)
     usage = view.usage(node.id)
     others = view.tasks_on(node.id)
     if but is not None:
-        usage = usage.plus(but, wanted, -1)
+        usage = usage.plus(but, needs.reserved, -1)
         others = {task_id: task for task_id, task in others.items() if task_id != but.id}
+    generic = needs.reserved.generic_resources
     return Candidate(
         node=node,
         usage=usage,
         own=own,
-        host_ports=_host_ports_on(view, others) if host_ports(spec) else set(),
-        free_generic=unclaimed(node, others.values()) if wanted.generic_resources else {},
+        host_ports=_host_ports_on(view, others) if needs.host_ports else NO_PORTS,
+        free_generic=unclaimed(node, others.values()) if generic else {},
     )
 
 
-def host_ports(spec: ServiceSpec) -> set[tuple[str, int]]:
+def host_ports(spec: ServiceSpec) -> frozenset[tuple[str, int]]:
     """(protocol, port) of fixed host-mode ports."""
-    return {
+    return frozenset(
         (port.protocol, port.published_port)
         for port in spec.ports
         if not port.is_ingress and port.published_port
-    }
+    )
 
 
-def _host_ports_on(view: View, tasks: Mapping[TaskID, Task]) -> set[tuple[str, int]]:
-    return {
+def _host_ports_on(view: View, tasks: Mapping[TaskID, Task]) -> frozenset[tuple[str, int]]:
+    return frozenset(
         port
         for task in tasks.values()
         if task.holds_resources
         for port in host_ports(view.spec_of(task))
-    }
+    )
 
 
 def own_counts(view: View, service_id: ServiceID) -> dict[NodeID, int]:

@@ -18,10 +18,10 @@ import msgspec
 from swarmd.dispatcher.scheduler.filters import (
     Candidate,
     Filter,
+    Needs,
     candidate,
     explanation,
     first_no,
-    host_ports,
     own_counts,
     pipeline,
 )
@@ -33,7 +33,6 @@ from swarmd.model.spec import SECOND, ServiceSpec
 from swarmd.model.task import Task, TaskState
 from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PatchTask, PutTask
-from swarmd.store.usage import reservations
 from swarmd.store.view import View
 
 #: A node on which a service failed so often in so long comes last.
@@ -72,6 +71,7 @@ class _Group:
         self._tasks = list(tasks)
         self._spec: ServiceSpec = view.spec_of(tasks[0])
         self._filters: list[Filter] = pipeline(self._spec)
+        self._needs = Needs.of(self._spec)
         self._refusals: Counter[int] = Counter()
         self._faults = _faults(view, service, tasks[0], now)
         self._own = own_counts(view, service.id)
@@ -82,7 +82,7 @@ class _Group:
         fit = []
         for node in self._view.nodes().values():
             own = self._own.get(node.id, 0)
-            one = candidate(self._view, node, self._spec, own=own)
+            one = candidate(self._view, node, self._needs, own=own)
             refusal = first_no(self._filters, one)
             if refusal is None:
                 fit.append(one)
@@ -120,13 +120,13 @@ class _Group:
     def _assign(self, to: Candidate) -> None:
         task = self._tasks[self._next].assigned_to(to.node.id, _PLACED, self._now)
         self._next += 1
-        wanted = reservations(self._spec)
+        wanted = self._needs.reserved
         if wanted.generic_resources:
             claims = claim(wanted.generic_resources, to.free_generic)
             task = msgspec.structs.replace(task, generic_resources=claims)
         to.usage = to.usage.plus(task, wanted, 1)
         to.own += 1
-        to.host_ports |= host_ports(self._spec)
+        to.host_ports |= self._needs.host_ports
         self._changes.append(PutTask(record=task))
 
     def _why(self) -> str:
@@ -141,12 +141,13 @@ def _confirm(view: View, task: Task, now: Timestamp) -> Change:
         return _unplaced([task], "no suitable node", now)[0]
     service_tasks = view.tasks_of(task.service_id).values()
     own = sum(t.is_active and t.node_id == node.id and t.id != task.id for t in service_tasks)
-    one = candidate(view, node, spec, own=own, but=task)
+    needs = Needs.of(spec)
+    one = candidate(view, node, needs, own=own, but=task)
     filters = pipeline(spec)
     refusal = first_no(filters, one)
     if refusal is not None:
         return _unplaced([task], filters[refusal].explain(1), now)[0]
-    wanted = reservations(spec).generic_resources
+    wanted = needs.reserved.generic_resources
     claims = claim(wanted, one.free_generic) if wanted else ()
     task = task.assigned_to(node.id, _CONFIRMED, now)
     return PutTask(record=msgspec.structs.replace(task, generic_resources=claims))

@@ -12,7 +12,7 @@ from swarmd.dispatcher.control.control import control
 from swarmd.model.cluster import Cluster as ClusterRecord
 from swarmd.model.cluster import ClusterSpec, JoinSecrets
 from swarmd.model.ids import ClusterID, NetworkID, NodeID, RequestID, ServiceID, Version
-from swarmd.model.network import Network, NetworkSpec
+from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.model.node import (
     Availability,
     Node,
@@ -102,7 +102,12 @@ class Cluster:
             )
         )
         if ingress:
-            net = NetworkSpec(name="ingress", labels={}, ingress=True)
+            net = NetworkSpec(
+                name="ingress",
+                labels={},
+                ingress=True,
+                ipam_configs=(IPAMConfig(subnet="10.0.0.0/16"),),
+            )
             self.commit(PutNetwork(record=Network(id=NetworkID("ingress"), spec=net)))
         for number in range(1, nodes + 1):
             self.add_node(f"n{number}")
