@@ -176,7 +176,7 @@ class _Converter:
         image = self._service.get("image", "")
         trouble = f"invalid image reference for service {self.name}: "
         if not image:
-            raise self._at().error(f"{trouble}no image specified")
+            raise self._at("image").error(f"{trouble}no image specified")
         if not _IMAGE.fullmatch(image):
             is_upper = _IMAGE.fullmatch(image.lower()) is not None
             reason = "repository name must be lowercase" if is_upper else "invalid reference format"

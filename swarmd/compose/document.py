@@ -24,6 +24,9 @@ _TAG = "tag:yaml.org,2002:"
 #: A file that needs more is not a compose file, but an alias bomb.
 _MAX_VALUES = 200_000
 _MAX_DEPTH = 100
+#: Characters; a text is never nested deeper than it is long.
+_SAFE_LENGTH = 10_000
+_EXCESSIVE = "yaml: document contains excessive aliasing or nesting"
 
 
 class Loader(yaml.CSafeLoader):
@@ -92,12 +95,12 @@ class Place:
     @property
     def service(self) -> str:
         """The service in which the place is, or an empty string."""
-        return str(self.path[1]) if len(self.path) > 1 and self.path[0] == "services" else ""
+        return named(self.path)[0]
 
     @property
     def key(self) -> str:
         """The dotted key below the service, or below the top."""
-        return ".".join(map(str, self.path[2:] if self.service else self.path))
+        return named(self.path)[1]
 
     def mismatch(self, text: str) -> ComposeError:
         """For what the format does not allow: `services.web.image must be a string`."""
@@ -130,24 +133,54 @@ class Place:
         document.notes.append(Note(severity, document.name, line, self.service, self.key, text))
 
 
+def named(path: Path) -> tuple[str, str]:
+    """(service or an empty string, the dotted key below it or below the top)."""
+    is_inside = len(path) > 1 and path[0] == "services"
+    service = str(path[1]) if is_inside else ""
+    return service, ".".join(map(str, path[2:] if is_inside else path))
+
+
 def parse(name: str, text: str) -> Document:
     """Read one file.  Raises ComposeError with the line of what is not YAML, or not a mapping."""
-    loader = None
     try:
-        loader = Loader(text)
-        root = loader.get_single_node()
+        root = _compose(name, text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise ComposeError(f"yaml: {error.problem}", file=name, line=line) from error
+        words = [error.problem]
+        if isinstance(error, yaml.composer.ComposerError):
+            words.insert(0, error.context)
+        problem = ", ".join(word for word in words if word)
+        raise ComposeError(
+            f"yaml: {problem}", file=name, line=mark.line + 1 if mark else 1
+        ) from error
     except (yaml.YAMLError, UnicodeError) as error:
-        raise ComposeError(f"yaml: {error}", file=name, line=1) from error
-    finally:
-        if loader is not None:
-            loader.dispose()
+        problem = " ".join(str(error).split())
+        raise ComposeError(f"yaml: {problem}", file=name, line=1) from error
     if not isinstance(root, yaml.MappingNode):
         raise ComposeError("top-level object must be a mapping", file=name, line=1)
     return Document(name, root, _Constructor(name).mapping(root, ()))
+
+
+def _compose(name: str, text: str) -> yaml.Node | None:
+    if len(text) > _SAFE_LENGTH:
+        _refuse_deep(name, text)
+    loader = Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def _refuse_deep(name: str, text: str) -> None:
+    # The parser is a state machine, but what makes nodes of its events calls itself, in C, without
+    # a limit: a hundred thousand brackets would end the process.
+    depth = 0
+    for event in yaml.parse(text, Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            mark = event.start_mark
+            raise ComposeError(_EXCESSIVE, file=name, line=mark.line + 1 if mark else 1)
 
 
 class _Constructor:
@@ -160,32 +193,33 @@ class _Constructor:
 
     def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Json]:
         """Own keys win over merged ones, wherever `<<` stands."""
-        self._enter(node)
+        self._enter(node, path)
         own: dict[str, Json] = {}
         merged: dict[str, Json] = {}
         for key, value in node.value:
             if key.tag == _TAG + "merge":
-                for source in self._sources(value):
+                for source in self._sources(value, path):
                     for name, inherited in self.mapping(source, path).items():
                         merged.setdefault(name, inherited)
                 continue
             name = self._key(key, path)
             if name in own:
-                raise self._error(key, f"yaml: mapping key {name!r} already defined")
+                raise self._error(key, f'yaml: mapping key "{name}" already defined', (*path, name))
             own[name] = self._value(value, (*path, name))
         self._depth -= 1
         return {**merged, **own}
 
-    def _enter(self, node: yaml.Node) -> None:
+    def _enter(self, node: yaml.Node, path: Path) -> None:
         # Aliases are expanded, and may lead back into themselves.
         self._depth += 1
         if self._left < 0 or self._depth > _MAX_DEPTH:
-            raise self._error(node, "yaml: document contains excessive aliasing or nesting")
+            raise self._error(node, _EXCESSIVE, path[:3])
 
-    def _sources(self, node: yaml.Node) -> list[yaml.MappingNode]:
+    def _sources(self, node: yaml.Node, path: Path) -> list[yaml.MappingNode]:
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         if not all(isinstance(source, yaml.MappingNode) for source in nodes):
-            raise self._error(node, "yaml: map merge requires map or sequence of maps as the value")
+            problem = "yaml: map merge requires map or sequence of maps as the value"
+            raise self._error(node, problem, path)
         return list(nodes)
 
     def _key(self, node: yaml.Node, path: Path) -> str:
@@ -193,24 +227,26 @@ class _Constructor:
             return str(node.value)
         where = f"in {'.'.join(map(str, path))}" if path else "at top level"
         shown = node.value if isinstance(node, yaml.ScalarNode) else "(not a scalar)"
-        raise self._error(node, f"Non-string key {where}: {shown}")
+        raise self._error(node, f"Non-string key {where}: {shown}", path)
 
     def _value(self, node: yaml.Node, path: Path) -> Json:
         self._left -= 1
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
-            self._enter(node)
+            self._enter(node, path)
             items = [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
             self._depth -= 1
             return items
         try:
             return _scalar(node.tag, node.value)
         except ValueError as error:
-            raise self._error(node, f"yaml: {error}") from error
+            raise self._error(node, f"yaml: {error}", path) from error
 
-    def _error(self, node: yaml.Node, problem: str) -> ComposeError:
-        return ComposeError(problem, file=self._name, line=node.start_mark.line + 1)
+    def _error(self, node: yaml.Node, problem: str, path: Path) -> ComposeError:
+        line = node.start_mark.line + 1
+        service, key = named(path)
+        return ComposeError(problem, file=self._name, line=line, service=service, key=key)
 
 
 def _scalar(tag: str, text: str) -> Json:
