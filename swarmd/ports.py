@@ -283,6 +283,8 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Timestamp = 0
     finished_at: Timestamp = 0
     image: str = ""
+    #: the container's or its image's; empty = SIGTERM
+    stop_signal: str = ""
     #: network name -> address
     addresses: Mapping[str, str] = {}
     #: ("tcp", target port, published port) as bound by the engine

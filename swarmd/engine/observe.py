@@ -42,6 +42,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 class _Config(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     image: str = ""
+    stop_signal: str = ""
     tty: bool = False
     labels: dict[str, str] | None = None
 
@@ -157,6 +158,7 @@ def container(data: bytes) -> Container:
         started_at=timestamp(state.started_at),
         finished_at=timestamp(state.finished_at),
         image=seen.config.image,
+        stop_signal=seen.config.stop_signal,
         addresses={n: e.ip_address for n, e in networks.items() if e and e.ip_address},
         ports=_bound_ports(seen.network_settings.ports or {}),
     )
