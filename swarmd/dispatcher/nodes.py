@@ -1,0 +1,66 @@
+"""What sessions write into the nodes' records."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from swarmd.model.assignment import SessionRequest
+from swarmd.model.ids import NodeID
+from swarmd.model.node import Node, NodeDescription, NodeState
+from swarmd.ports import Timestamp
+from swarmd.store.entry import Change, PutNode
+from swarmd.store.view import View
+
+
+def registered(
+    view: View, node_id: NodeID, request: SessionRequest, host: str, now: Timestamp
+) -> Sequence[Change]:
+    """The node is READY, and described."""
+    node = view.node(node_id)
+    if node is None:
+        return ()
+    status = msgspec.structs.replace(
+        node.status,
+        state=NodeState.READY,
+        message="",
+        addr=host or node.status.addr,
+        engine_reachable=request.engine_reachable,
+        since=node.status.since if node.status.state is NodeState.READY else now,
+    )
+    return _put(node, status=status, description=request.description)
+
+
+def described(view: View, node_id: NodeID, description: NodeDescription) -> Sequence[Change]:
+    """What the node says of itself has changed."""
+    node = view.node(node_id)
+    return () if node is None else _put(node, description=description)
+
+
+def engine_health(
+    view: View, node_id: NodeID, is_reachable: bool, now: Timestamp
+) -> Sequence[Change]:
+    """A node whose engine does not answer gets no new tasks."""
+    node = view.node(node_id)
+    if node is None:
+        return ()
+    status = msgspec.structs.replace(
+        node.status,
+        engine_reachable=is_reachable,
+        message="" if is_reachable else "engine not reachable",
+        since=now,
+    )
+    return _put(node, status=status)
+
+
+def down(view: View, node_id: NodeID, message: str, now: Timestamp) -> Sequence[Change]:
+    """The node is DOWN; its tasks are followed elsewhere."""
+    node = view.node(node_id)
+    if node is None or node.status.state is NodeState.DOWN:
+        return ()
+    status = msgspec.structs.replace(node.status, state=NodeState.DOWN, message=message, since=now)
+    return _put(node, status=status)
+
+
+def _put(node: Node, **parts: object) -> Sequence[Change]:
+    changed = msgspec.structs.replace(node, **parts)
+    return () if changed == node else (PutNode(record=changed),)

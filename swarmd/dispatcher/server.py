@@ -1,0 +1,298 @@
+"""The dispatcher: the leader's side of the agents' sessions.
+
+Made anew for each term in which this manager leads.  It answers agents' calls, writes what they
+report, tells each node what changed for it, and finds out who is down (`sessions`, with gossip as
+the second witness).  Decisions are the cores'; here is only their I/O.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from enum import Enum
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from swarmd.dispatcher.assignments import AssignmentFeed
+from swarmd.dispatcher.logs import LogBroker, SubscriptionFeed
+from swarmd.dispatcher.nodes import described, down, engine_health, registered
+from swarmd.dispatcher.sessions import CONFIRM_S, TICK_S, Sessions
+from swarmd.dispatcher.statuses import accepted
+from swarmd.errors import NotPermittedError, SwarmError, WireError
+from swarmd.model.assignment import (
+    Assignments,
+    Heartbeat,
+    LogBatch,
+    LogSubscription,
+    ManagerAddress,
+    SessionMessage,
+    SessionRequest,
+    StatusReport,
+)
+from swarmd.model.ids import NodeID, RequestID, id_of
+from swarmd.model.node import NodeDescription, NodeState
+from swarmd.ports import Clock, Peer, Random, Timestamp
+from swarmd.store.apply import Touched
+from swarmd.store.entry import Change, Kind
+from swarmd.store.sequencer import Write
+from swarmd.store.store import Store
+from swarmd.store.view import View
+
+log = logging.getLogger(__name__)
+
+PRINCIPAL = "dispatcher"
+
+T = TypeVar("T")
+
+
+class Answer(Enum):
+    """What the port of a node said when it was asked whether it lives."""
+
+    ALIVE = "alive"
+    #: the host refused the connection: only the daemon is gone
+    REFUSED = "refused"
+    SILENT = "silent"
+
+
+#: Ask a node's port; takes CONFIRM_S at most.
+Ask = Callable[[NodeID], Awaitable[Answer]]
+
+
+class Dispatcher:
+    """One term's sessions."""
+
+    def __init__(self, store: Store, clock: Clock, random: Random, term: int, ask: Ask) -> None:
+        self._store, self._clock, self._random, self._term = store, clock, random, term
+        self._ask = ask
+        self._sessions = Sessions(_period_s(store.view()))
+        self.logs = LogBroker()
+        self.logs.on_change = self._wake_everybody
+        #: node → set when something changed that its streams may have to tell
+        self._events: dict[NodeID, set[asyncio.Event]] = {}
+        #: nodes that are to be told something, news or not, so that they answer with a beat
+        self._probed: set[NodeID] = set()
+        self._suspected: asyncio.Queue[NodeID] = asyncio.Queue()
+
+    # ---- the loop
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        view = self._store.view()
+        alive = [n.id for n in view.nodes().values() if n.status.state is not NodeState.DOWN]
+        self._sessions.takeover(alive, self._clock.monotonic())
+        unwatch = self._store.watch(self._on_change)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._expire())
+                while True:
+                    node_id = await self._suspected.get()
+                    group.create_task(self._confirm(node_id))
+        finally:
+            unwatch()
+
+    def suspect(self, node_id: NodeID) -> None:
+        """Gossip calls the node dead."""
+        self._suspected.put_nowait(node_id)
+
+    async def _confirm(self, node_id: NodeID) -> None:
+        asked_at = self._clock.monotonic()
+        self._probed.add(node_id)
+        self._wake(node_id)
+        answer = await self._ask(node_id)
+        remaining = asked_at + CONFIRM_S - self._clock.monotonic()
+        await asyncio.sleep(max(0.0, remaining))
+        log.info("node suspected", extra={"node": node_id, "answer": answer.value})
+        if answer is Answer.SILENT:
+            self._sessions.confirmed_dead(node_id, asked_at, self._clock.monotonic())
+
+    async def _expire(self) -> None:
+        was_in_doubt = False
+        while True:
+            await asyncio.sleep(TICK_S)
+            # Beats that lie in the sockets are handled before anybody is judged by their absence.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            expired = self._sessions.expire(self._clock.monotonic())
+            if self._sessions.is_in_doubt and not was_in_doubt:
+                log.warning("too many nodes silent at once: the fault may be here, waiting")
+            was_in_doubt = self._sessions.is_in_doubt
+            for one in expired:
+                log.warning("node down", extra={"node": one.node_id, "cause": one.cause.value})
+                await self._write_retried(partial(_down, one.node_id, one.cause.value))
+
+    async def _write_retried(self, decide: Callable[[View, Timestamp], Sequence[Change]]) -> None:
+        """What must be written as long as this manager leads."""
+        while True:
+            try:
+                await self._write(decide)
+            except SwarmError as error:
+                log.info("not written", extra={"reason": str(error)})
+                await asyncio.sleep(TICK_S)
+            else:
+                return
+
+    async def _write(self, decide: Callable[[View, Timestamp], Sequence[Change]]) -> None:
+        write = Write(request_id=RequestID(""), principal=PRINCIPAL, decide=decide)
+        await self._store.write(write)
+
+    # ---- who is told
+
+    def _on_change(self, touched: Sequence[Touched] | None) -> None:
+        if touched is None or any(one.kind is Kind.CLUSTER for one in touched):
+            self._wake_everybody()
+            return
+        for one in touched:
+            if one.kind is Kind.NODE:
+                self._wake_everybody()  # the list of managers may have changed
+                return
+            if one.node_id and not one.is_status:
+                self._wake(one.node_id)
+
+    def _wake_everybody(self) -> None:
+        for node_id in self._events:
+            self._wake(node_id)
+
+    def _wake(self, node_id: NodeID) -> None:
+        for event in self._events.get(node_id, ()):
+            event.set()
+
+    # ---- what agents call
+
+    async def session(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
+        """SessionRequest → SessionMessages."""
+        request = _decode(payload, SessionRequest)
+        node_id = NodeID(peer.node_id)
+        session_id = id_of(self._random.token(16))
+        old = self._sessions.register(node_id, session_id, self._clock.monotonic())
+        if old:
+            self._wake(node_id)  # its streams find that they are not current any more, and end
+        await self._write(lambda view, now: registered(view, node_id, request, peer.host, now))
+        log.info("session began", extra={"node": node_id, "session": session_id})
+        told: SessionMessage | None = None
+        async for _ in self._changes(node_id, session_id):
+            message = self._message(node_id, session_id)
+            if message is not None and (message != told or node_id in self._probed):
+                self._probed.discard(node_id)
+                told = message
+                yield msgspec.msgpack.encode(message)
+
+    async def heartbeat(self, peer: Peer, payload: bytes) -> bytes:
+        """Heartbeat → empty.  NotPermittedError: register anew."""
+        beat = _decode(payload, Heartbeat)
+        node_id = NodeID(peer.node_id)
+        if not self._sessions.beat(node_id, beat.session_id, self._clock.monotonic()):
+            raise NotPermittedError("session invalid")
+        node = self._store.view().node(node_id)
+        if node is not None and node.status.engine_reachable != beat.engine_reachable:
+            await self._write(
+                lambda view, now: engine_health(view, node_id, beat.engine_reachable, now)
+            )
+        return b""
+
+    async def goodbye(self, peer: Peer, payload: bytes) -> bytes:
+        """Heartbeat → empty: the agent stops, and means to come back."""
+        beat = _decode(payload, Heartbeat)
+        now = self._clock.monotonic()
+        self._sessions.leave(NodeID(peer.node_id), beat.session_id, now)
+        return b""
+
+    async def describe(self, peer: Peer, payload: bytes) -> bytes:
+        """NodeDescription → empty."""
+        description = _decode(payload, NodeDescription)
+        node_id = NodeID(peer.node_id)
+        await self._write(lambda view, _: described(view, node_id, description))
+        return b""
+
+    async def report(self, peer: Peer, payload: bytes) -> bytes:
+        """StatusReport → empty, once committed."""
+        report = _decode(payload, StatusReport)
+        node_id = NodeID(peer.node_id)
+        self._check(node_id, report.session_id)
+        await self._write(lambda view, _: list(accepted(view, node_id, report.updates)))
+        return b""
+
+    async def assignments(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
+        """Session id → Assignments."""
+        node_id, session_id = NodeID(peer.node_id), payload.decode()
+        self._check(node_id, session_id)
+        feed = AssignmentFeed(node_id, self._term)
+        async for _ in self._changes(node_id, session_id):
+            message: Assignments | None = feed.next(self._store.view())
+            if message is not None:
+                yield msgspec.msgpack.encode(message)
+
+    async def log_subscriptions(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
+        """Session id → LogSubscriptions."""
+        node_id, session_id = NodeID(peer.node_id), payload.decode()
+        self._check(node_id, session_id)
+        feed = SubscriptionFeed()
+        async for _ in self._changes(node_id, session_id):
+            news: list[LogSubscription] = feed.next(self.logs.wanted(self._store.view(), node_id))
+            for one in news:
+                yield msgspec.msgpack.encode(one)
+
+    async def publish_logs(self, peer: Peer, payload: bytes) -> bytes:
+        """LogBatch → b"1" while somebody reads."""
+        batch = _decode(payload, LogBatch)
+        view = self._store.view()
+        for message in batch.messages:
+            task = view.task(message.task_id)
+            if task is not None and task.node_id != peer.node_id:
+                raise NotPermittedError(f"task {task.id} is not assigned to node {peer.node_id}")
+        return b"1" if await self.logs.publish(batch) else b""
+
+    # ---- helpers
+
+    def _check(self, node_id: NodeID, session_id: str) -> None:
+        if not self._sessions.is_current(node_id, session_id):
+            raise NotPermittedError("session invalid")
+
+    async def _changes(self, node_id: NodeID, session_id: str) -> AsyncGenerator[None, None]:
+        """Now, and whenever something may have changed for the node, while the session is current."""
+        event = asyncio.Event()
+        self._events.setdefault(node_id, set()).add(event)
+        try:
+            while self._sessions.is_current(node_id, session_id):
+                yield
+                await event.wait()
+                event.clear()
+        finally:
+            self._events[node_id].discard(event)
+            if not self._events[node_id]:
+                del self._events[node_id]
+
+    def _message(self, node_id: NodeID, session_id: str) -> SessionMessage | None:
+        view = self._store.view()
+        node, cluster = view.node(node_id), view.cluster
+        if node is None or cluster is None:
+            return None
+        managers = [n for n in view.nodes().values() if n.member is not None]
+        return SessionMessage(
+            session_id=session_id,
+            term=self._term,
+            cluster_id=cluster.id,
+            managers=tuple(
+                ManagerAddress(node_id=n.id, address=n.member.address) for n in managers if n.member
+            ),
+            heartbeat_period_s=_period_s(view),
+            role=node.spec.role,
+            availability=node.spec.availability,
+            trusted=cluster.root_certificate,
+            gossip_keys=cluster.gossip_keys,
+        )
+
+
+def _down(node_id: NodeID, message: str, view: View, now: Timestamp) -> Sequence[Change]:
+    return down(view, node_id, message, now)
+
+
+def _period_s(view: View) -> float:
+    return view.cluster.spec.dispatcher.heartbeat_period / 1e9 if view.cluster else 5.0
+
+
+def _decode(payload: bytes, type_: type[T]) -> T:
+    try:
+        return msgspec.msgpack.decode(payload, type=type_)
+    except msgspec.DecodeError as error:
+        raise WireError(f"{type_.__name__}: {error}") from error
