@@ -1,0 +1,59 @@
+"""Clock and Random of one simulated process."""
+
+from collections.abc import Sequence
+from random import Random as Generator
+from typing import TypeVar
+
+from swarmd.ports import Seconds, Timestamp
+from swarmd.sim.loop import SimLoop
+
+T = TypeVar("T")
+
+#: 2026-01-01: where wall clocks begin.
+EPOCH: Timestamp = 1_767_225_600 * 10**9
+
+
+class SimClock:
+    """A host's clocks: the monotonic one drifts, the wall clock jumps too."""
+
+    def __init__(self, loop: SimLoop) -> None:
+        self._loop = loop
+        #: seconds of this clock per virtual second
+        self.rate = 1.0
+        #: nanoseconds by which the wall clock is off
+        self.offset_ns = 0
+
+    def monotonic(self) -> Seconds:
+        """Virtual seconds at this host's rate."""
+        return self._loop.now * self.rate
+
+    def wall(self) -> Timestamp:
+        """EPOCH and what passed since, drift and jumps included."""
+        return EPOCH + int(self._loop.now * self.rate * 1e9) + self.offset_ns
+
+
+class SimRandom:
+    """A process's chance: its own stream, so that one process's draws do not move another's."""
+
+    def __init__(self, seed: str) -> None:
+        self._generator = Generator(seed)
+
+    def uniform(self, low: float, high: float) -> float:
+        """As `Random.uniform`."""
+        return self._generator.uniform(low, high)
+
+    def below(self, count: int) -> int:
+        """As `Random.below`."""
+        return self._generator.randrange(count)
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """As `Random.shuffled`."""
+        return self._generator.sample(items, len(items))
+
+    def token(self, size_bytes: int) -> bytes:
+        """As `Random.token`, but not unguessable."""
+        return self._generator.randbytes(size_bytes)
+
+    def rarely(self, name: str) -> bool:
+        """Buggify: the product takes the rare path `name` now and then."""
+        return self._generator.random() < 0.02 and bool(name)
