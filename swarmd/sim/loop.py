@@ -8,6 +8,7 @@ and raises.
 
 import asyncio
 import selectors
+from collections import deque
 from collections.abc import Coroutine, Generator, Mapping
 from contextvars import Context
 from random import Random
@@ -79,6 +80,9 @@ class _NeverWaits(selectors.BaseSelector):
 class SimLoop(asyncio.SelectorEventLoop):
     """One loop for all simulated processes."""
 
+    #: BaseEventLoop's callbacks that are due
+    _ready: "deque[asyncio.Handle]"
+
     def __init__(self, seed: int) -> None:
         #: virtual seconds since the beginning
         self.now = 0.0
@@ -112,7 +116,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         context: Context | None = None,
         **_: Any,
     ) -> asyncio.Task[T]:
-        task: _Task[T] = _Task(coro, loop=loop, context=context)  # type: ignore[arg-type]  # asyncio hands on what it was given
+        task: _Task[T] = _Task(coro, loop=loop, context=context)
         self._sequence += 1
         task.sequence = self._sequence
         return task

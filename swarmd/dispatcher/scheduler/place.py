@@ -35,8 +35,9 @@ from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PatchTask, PutTask
 from swarmd.store.view import View
 
-#: A node on which a service failed so often in so long comes last.
-FAULTS_MANY = 5
+#: A node on which a service failed so often in so long comes last.  swarmkit counts to five in the
+#: leader's memory; here what the history still shows is counted, which by default is four of a slot.
+FAULTS_MANY = 4
 FAULTS_WINDOW = 300 * SECOND
 
 _PLACED = "scheduler assigned task to node"

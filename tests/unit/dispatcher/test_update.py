@@ -20,10 +20,18 @@ def config(**parts: object) -> UpdateConfig:
     return msgspec.structs.replace(base, **parts)
 
 
-def version(image: str, replicas: int | None = 3, **parts: object) -> ServiceSpec:
-    container = ContainerSpec(image=image)
-    parts.setdefault("update_config", config())
-    return spec(replicas=replicas, container_spec=container, **parts)
+def version(
+    image: str,
+    replicas: int | None = 3,
+    *,
+    update_config: UpdateConfig | None = None,
+    **parts: object,
+) -> ServiceSpec:
+    made = spec(replicas, name="web", container_spec=ContainerSpec(image=image))
+    template = msgspec.structs.replace(made.task_template, **parts)
+    return msgspec.structs.replace(
+        made, task_template=template, update_config=update_config or config()
+    )
 
 
 def images(cluster: Cluster) -> list[str]:

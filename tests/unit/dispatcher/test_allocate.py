@@ -1,0 +1,117 @@
+"""Networks, addresses, ports."""
+
+from swarmd.dispatcher.control.addresses import free_subnet
+from swarmd.model.ids import NetworkID
+from swarmd.model.network import IPAMConfig, Network, NetworkSpec
+from swarmd.model.spec import EndpointSpec, NetworkAttachmentConfig, PortConfig
+from swarmd.model.task import TaskState
+from swarmd.store.entry import PutNetwork
+from tests.unit.dispatcher.cluster import Cluster, spec
+
+
+def with_network(cluster: Cluster, name: str, subnet: str = "") -> None:
+    configs = (IPAMConfig(subnet=subnet),) if subnet else ()
+    made = NetworkSpec(name=name, labels={}, ipam_configs=configs)
+    cluster.commit(PutNetwork(record=Network(id=NetworkID(name), spec=made)))
+    cluster.think()
+
+
+def attached(*networks: str) -> tuple[NetworkAttachmentConfig, ...]:
+    return tuple(NetworkAttachmentConfig(target=name) for name in networks)
+
+
+def ports(*published: int) -> EndpointSpec:
+    return EndpointSpec(
+        ports=tuple(
+            PortConfig(protocol="tcp", target_port=80 + n, published_port=port)
+            for n, port in enumerate(published)
+        )
+    )
+
+
+def test_networks_get_vnis_and_subnets_in_turn() -> None:
+    cluster = Cluster()
+    for name in ("a", "b"):
+        with_network(cluster, name)
+    with_network(cluster, "own", "192.168.9.0/24")
+    found = {n.id: (n.vni, n.subnets[0].subnet) for n in cluster.tables.networks().values()}
+    assert found == {
+        "ingress": (4096, "10.0.0.0/16"),
+        "a": (4097, "10.1.0.0/24"),
+        "b": (4098, "10.1.1.0/24"),
+        "own": (4099, "192.168.9.0/24"),
+    }
+    own = cluster.tables.network("own")
+    assert own is not None
+    assert own.subnets[0].gateway == "192.168.9.1"
+
+
+def test_a_subnet_is_given_again_only_after_all_others() -> None:
+    pool = ["10.0.0.0/29"]
+    second = free_subnet(pool, 30, ["10.0.0.0/30"], after="10.0.0.0/30")
+    assert second is not None
+    assert second.subnet == "10.0.0.4/30"
+    first = free_subnet(pool, 30, ["10.0.0.4/30"], after="10.0.0.4/30")
+    assert first is not None
+    assert first.subnet == "10.0.0.0/30"
+    assert free_subnet(pool, 30, ["10.0.0.0/29"], after="") is None
+
+
+def test_a_service_gets_a_vip_and_its_tasks_addresses_in_each_network() -> None:
+    cluster = Cluster()
+    with_network(cluster, "a", "10.9.0.0/24")
+    service = cluster.deploy(spec(2, networks=attached("a"), endpoint_spec=ports(8080)))
+    networks = [vip.network_id for vip in service.virtual_ips]
+    assert networks == ["ingress", "a"]
+    assert [v.address for v in service.virtual_ips][1] == "10.9.0.2"
+    for task in cluster.tasks():
+        assert [a.network_id for a in task.attachments] == ["ingress", "a"]
+
+
+def test_a_node_gets_its_own_address_in_the_networks_of_its_tasks() -> None:
+    cluster = Cluster(nodes=1)
+    with_network(cluster, "a")
+    node = cluster.tables.node("n1")
+    assert node is not None
+    assert [a.network_id for a in node.addresses] == ["ingress"]
+    cluster.deploy(spec(1, networks=attached("a")))
+    node = cluster.tables.node("n1")
+    assert node is not None
+    assert [a.network_id for a in node.addresses] == ["ingress", "a"]
+
+
+def test_addresses_of_tasks_that_ended_are_free_again() -> None:
+    cluster = Cluster(nodes=1)
+    with_network(cluster, "small", "10.9.0.0/29")  # 5 addresses: a VIP, the node's, 3 tasks
+    for _ in range(5):
+        cluster.deploy(spec(3, networks=attached("small")))
+        cluster.settle()
+        assert len(cluster.running()) == 3
+        cluster.remove("web")
+        cluster.settle()
+
+
+def test_a_task_without_an_address_says_so_and_gets_one_later() -> None:
+    cluster = Cluster(nodes=1)
+    with_network(cluster, "small", "10.9.0.0/29")
+    cluster.deploy(spec(3, name="first", networks=attached("small")))
+    cluster.settle()
+    cluster.deploy(spec(1, networks=attached("small")))
+    cluster.settle()
+    [task] = cluster.tasks()
+    assert task.state is TaskState.NEW
+    assert task.status.err == "network small has no address left: give it a larger subnet"
+    cluster.remove("first")
+    cluster.settle()
+    assert len(cluster.running()) == 1
+
+
+def test_a_dynamic_port_is_kept_over_updates_and_unique() -> None:
+    cluster = Cluster()
+    first = cluster.deploy(spec(1, name="first", endpoint_spec=ports(0)))
+    assert first.ports[0].published_port == 30000
+    second = cluster.deploy(spec(1, endpoint_spec=ports(0, 0)))
+    assert [p.published_port for p in second.ports] == [30001, 30002]
+    cluster.remove("first")
+    again = cluster.deploy(spec(1, endpoint_spec=ports(0, 0), force_update=1))
+    assert [p.published_port for p in again.ports] == [30001, 30002]
