@@ -13,7 +13,8 @@ Inside, in the order in which a file goes through them:
     resources     networks, volumes: names, external        envfile       .env and env_file
     load          all of that, for each file                merge         file over file
     model         the types of the outcome                  notes errors  what is said to people
-    containers convert                                      the model to the API
+    containers networks convert                             the model to the API
+    notyet        secrets and configs, refused for now
     stack         the plan                                  render        the model to YAML
 
 The CLI imports this on every `stack deploy`, so it imports PyYAML and the standard library only.

@@ -1,7 +1,7 @@
 """The model to what is posted to the API: a ServiceSpec per service, a NetworkCreate per network.
 
-Names get the stack's: service `web` of stack `shop` is `shop_web`, and is still called `web` in its
-networks.  Only networks that a service uses are made; services that name none share `default`.
+Names get the stack's: service `web` of stack `shop` is `shop_web`.  What concerns the container is
+in `containers`, what concerns networks in `networks`; here is the rest.
 """
 
 import re
@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from swarmd.compose import model
 from swarmd.compose.containers import NAMESPACE_LABEL, container_spec, given
 from swarmd.compose.document import Json, Place
-from swarmd.compose.errors import NOT_YET, NotYetError
 from swarmd.compose.load import Loaded
+from swarmd.compose.networks import attachments, stack_networks
+from swarmd.compose.notyet import refuse_not_yet
 from swarmd.compose.values import nano_cpus, nanoseconds
 from swarmd.errors import InvalidArgumentError
 
 IMAGE_LABEL = "com.docker.stack.image"
-#: Networks of each node's own, which exist everywhere and have no aliases.
-PREDEFINED_NETWORKS = ("bridge", "host", "none", "default")
 
-_DEFAULT_NETWORK = "default"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(
     r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]+)?/)?"
@@ -28,7 +26,7 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
     r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
 )
-_RESTART = re.compile(r"(no|always|unless-stopped|on-failure)(?::([0-9]+))?")
+_RESTART = re.compile(r"(no|always|unless-stopped|on-failure)(?::([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,95 +46,13 @@ def specs(loaded: Loaded, stack: str) -> StackSpecs:
     """What `stack` is to be.  Raises ComposeError; InvalidArgumentError for the stack's name."""
     if not stack.strip("\"' \t\r\n"):
         raise InvalidArgumentError(f'invalid stack name: "{stack}"')
-    _refuse_not_yet(loaded)
-    model_ = loaded.model
-    used: dict[str, None] = {}
-    services: dict[str, Mapping[str, Json]] = {}
-    for name in sorted(model_["services"]):
-        used.update(dict.fromkeys(_networks_of(model_["services"][name])))
-        services[f"{stack}_{name}"] = _Converter(loaded, stack, name).service_spec()
-    networks: dict[str, Mapping[str, Json]] = {}
-    external: dict[str, Place] = {}
-    for name in sorted(used):
-        network = model_["networks"].get(name, {})
-        full_name = _network_name(name, network, stack)
-        if network.get("external"):
-            external[full_name] = loaded.place("networks", name)
-        else:
-            networks[full_name] = _network_create(full_name, network, stack)
+    refuse_not_yet(loaded)
+    services = {
+        f"{stack}_{name}": _Converter(loaded, stack, name).service_spec()
+        for name in sorted(loaded.model["services"])
+    }
+    networks, external = stack_networks(loaded, stack)
     return StackSpecs(stack, services, networks, external)
-
-
-def _refuse_not_yet(loaded: Loaded) -> None:
-    """Secrets and configs, whether a service uses them or the stack would only make them."""
-    model_ = loaded.model
-    for name, service in sorted(model_["services"].items()):
-        _refuse_references(loaded, name, "secrets", service.get("secrets", []))
-        _refuse_references(loaded, name, "configs", service.get("configs", []))
-        if "config" in service.get("credential_spec", {}):
-            at = loaded.place("services", name, "credential_spec", "config")
-            raise _not_yet(at, "configs", f"service {name}, credential_spec")
-    for kind, section in zip(NOT_YET, (model_["secrets"], model_["configs"]), strict=True):
-        for name, entry in section.items():
-            if not entry.get("external"):
-                noun = kind.removesuffix("s")
-                raise _not_yet(loaded.place(kind, name), kind, f'{noun} "{name}"')
-
-
-def _refuse_references(
-    loaded: Loaded, name: str, kind: str, references: Sequence[model.Reference]
-) -> None:
-    if not references:
-        return
-    source = references[0].get("source", "")
-    noun = kind.removesuffix("s")
-    at = loaded.place("services", name, kind)
-    declared = loaded.model["secrets" if kind == "secrets" else "configs"]
-    if source not in declared:
-        raise at.error(f'service {name}: undefined {noun} "{source}"')
-    raise _not_yet(at, kind, f'service {name}, {noun} "{source}"')
-
-
-def _not_yet(at: Place, kind: str, user: str) -> NotYetError:
-    return NotYetError(at.error(f"{kind} are not supported yet: {user}"), kind)
-
-
-def _networks_of(service: model.Service) -> Mapping[str, model.ServiceNetwork | None]:
-    return service.get("networks") or {_DEFAULT_NETWORK: None}
-
-
-def _network_name(name: str, network: model.Network, stack: str) -> str:
-    return network.get("name") or f"{stack}_{name}"
-
-
-def _network_create(full_name: str, network: model.Network, stack: str) -> dict[str, Json]:
-    ipam = network.get("ipam", {})
-    pools: list[Json] = [
-        given(
-            {
-                "Subnet": pool.get("subnet"),
-                "IPRange": pool.get("ip_range"),
-                "Gateway": pool.get("gateway"),
-            }
-        )
-        for pool in ipam.get("config", [])
-    ]
-    addresses: dict[str, Json] = {
-        "Driver": ipam.get("driver"),
-        "Config": pools,
-        "Options": ipam.get("options"),
-    }
-    spec: dict[str, Json] = {
-        "Name": full_name,
-        "Driver": network.get("driver") or "overlay",
-        "Options": network.get("driver_opts"),
-        "EnableIPv6": network.get("enable_ipv6"),
-        "Internal": network.get("internal"),
-        "Attachable": network.get("attachable"),
-        "IPAM": given(addresses),
-        "Labels": {**network.get("labels", {}), NAMESPACE_LABEL: stack},
-    }
-    return given(spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,31 +110,10 @@ class _Converter:
             "ContainerSpec": container_spec(self._service, volumes, self.stack, self._at()),
             "Resources": _resources(deploy.get("resources", {})),
             "Placement": _placement(deploy.get("placement", {})),
-            "Networks": self._networks(),
+            "Networks": attachments(self.loaded, self.stack, self.name),
             **{key: value for key, value in optional.items() if value},
             "ForceUpdate": 0,
         }
-
-    def _networks(self) -> list[Json]:
-        declared = self.loaded.model["networks"]
-        found: list[tuple[str, dict[str, Json]]] = []
-        for name, own in _networks_of(self._service).items():
-            if name not in declared and name != _DEFAULT_NETWORK:
-                raise self._at("networks", name).error(
-                    f'service {self.name}: undefined network "{name}"'
-                )
-            target = _network_name(name, declared.get(name, {}), self.stack)
-            options = own or {}
-            aliases = [*options.get("aliases", [])]
-            if target not in PREDEFINED_NETWORKS:
-                aliases.append(self.name)
-            attachment: dict[str, Json] = {
-                "Target": target,
-                "Aliases": aliases,
-                "DriverOpts": options.get("driver_opts"),
-            }
-            found.append((target, given(attachment)))
-        return [attachment for _, attachment in sorted(found, key=lambda pair: pair[0])]
 
     def _mode(self, deploy: model.Deploy) -> dict[str, Json]:
         mode, replicas = deploy.get("mode", "replicated"), deploy.get("replicas")

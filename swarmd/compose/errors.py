@@ -25,15 +25,11 @@ class ComposeError(InvalidArgumentError):
         self.key = key
 
 
-#: What a sound file may hold, and this version of swarmd does not carry out.
-NOT_YET = ("secrets", "configs")
-
-
 class NotYetError(ComposeError):
-    """The file is sound, but uses something of `NOT_YET`.
+    """The file is sound, but uses what this version of swarmd does not carry out (see `notyet`).
 
     Attributes:
-        kind: which.
+        kind: `secrets` or `configs`.
     """
 
     def __init__(self, error: ComposeError, kind: str) -> None:

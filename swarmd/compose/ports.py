@@ -88,7 +88,7 @@ def _note_address(address: str, rest: str, at: Place) -> None:
 
 def _number(value: Json, at: Place) -> int:
     """Newer files quote published ports; a range or a variable may stand in the quotes."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]+", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value):
         value = int(value)
     port = shapes.integer(value, at)
     if not 0 <= port <= 65535:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from swarmd.compose.containers import NAMESPACE_LABEL
-from swarmd.compose.convert import IMAGE_LABEL, PREDEFINED_NETWORKS, StackSpecs
+from swarmd.compose.convert import IMAGE_LABEL, StackSpecs
 from swarmd.compose.document import Json
+from swarmd.compose.networks import PREDEFINED_NETWORKS
 from swarmd.errors import InvalidArgumentError
 
 RESOLVE_IMAGE = ("always", "changed", "never")

@@ -67,6 +67,7 @@ def test_long_ports_stay_as_written() -> None:
         ("{published: 80}", "missing mandatory field 'target'"),
         ("{target: 0}", "missing mandatory field 'target'"),
         ("{target: 70000}", "invalid port: 70000"),
+        ("{target: 80, published: '" + "9" * 5000 + "'}", "published must be a integer"),
         ("{target: 80, mode: x}", 'must be one of the following: "ingress", "host"'),
         ("{target: 80, foo: x}", "Additional property foo is not allowed"),
     ],
