@@ -7,6 +7,7 @@ from swarmd.model.spec import (
     SECOND,
     ContainerSpec,
     FailureAction,
+    RestartPolicy,
     ServiceSpec,
     UpdateConfig,
     UpdateOrder,
@@ -50,9 +51,9 @@ def status_of(cluster: Cluster) -> UpdateState | None:
     return service.update_status.state if service.update_status else None
 
 
-def deployed(*, replicas: int = 3, **parts: object) -> Cluster:
+def deployed(*, replicas: int = 3, restart_policy: RestartPolicy | None = None) -> Cluster:
     cluster = Cluster()
-    cluster.deploy(version("v1", replicas, **parts))
+    cluster.deploy(version("v1", replicas, restart_policy=restart_policy))
     cluster.pass_time(60)
     assert status_of(cluster) is None
     return cluster
