@@ -10,16 +10,13 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from enum import Enum
 from functools import partial
-from typing import TypeVar
-
-import msgspec
 
 from swarmd.dispatcher.assignments import AssignmentFeed
 from swarmd.dispatcher.logs import LogBroker, SubscriptionFeed
 from swarmd.dispatcher.nodes import described, down, engine_health, registered
 from swarmd.dispatcher.sessions import CONFIRM_S, TICK_S, Sessions
 from swarmd.dispatcher.statuses import accepted
-from swarmd.errors import NotPermittedError, SwarmError, WireError
+from swarmd.errors import NotPermittedError, SwarmError
 from swarmd.model.assignment import (
     Assignments,
     Heartbeat,
@@ -38,12 +35,11 @@ from swarmd.store.entry import Change, Kind
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
+from swarmd.wire.packed import pack, unpack
 
 log = logging.getLogger(__name__)
 
 PRINCIPAL = "dispatcher"
-
-T = TypeVar("T")
 
 
 class Answer(Enum):
@@ -161,7 +157,7 @@ class Dispatcher:
 
     async def session(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
         """SessionRequest → SessionMessages."""
-        request = _decode(payload, SessionRequest)
+        request = unpack(payload, SessionRequest)
         node_id = NodeID(peer.node_id)
         session_id = id_of(self._random.token(16))
         old = self._sessions.register(node_id, session_id, self._clock.monotonic())
@@ -175,11 +171,11 @@ class Dispatcher:
             if message is not None and (message != told or node_id in self._probed):
                 self._probed.discard(node_id)
                 told = message
-                yield msgspec.msgpack.encode(message)
+                yield pack(message)
 
     async def heartbeat(self, peer: Peer, payload: bytes) -> bytes:
         """Heartbeat → empty.  NotPermittedError: register anew."""
-        beat = _decode(payload, Heartbeat)
+        beat = unpack(payload, Heartbeat)
         node_id = NodeID(peer.node_id)
         if not self._sessions.beat(node_id, beat.session_id, self._clock.monotonic()):
             raise NotPermittedError("session invalid")
@@ -192,21 +188,21 @@ class Dispatcher:
 
     async def goodbye(self, peer: Peer, payload: bytes) -> bytes:
         """Heartbeat → empty: the agent stops, and means to come back."""
-        beat = _decode(payload, Heartbeat)
+        beat = unpack(payload, Heartbeat)
         now = self._clock.monotonic()
         self._sessions.leave(NodeID(peer.node_id), beat.session_id, now)
         return b""
 
     async def describe(self, peer: Peer, payload: bytes) -> bytes:
         """NodeDescription → empty."""
-        description = _decode(payload, NodeDescription)
+        description = unpack(payload, NodeDescription)
         node_id = NodeID(peer.node_id)
         await self._write(lambda view, _: described(view, node_id, description))
         return b""
 
     async def report(self, peer: Peer, payload: bytes) -> bytes:
         """StatusReport → empty, once committed."""
-        report = _decode(payload, StatusReport)
+        report = unpack(payload, StatusReport)
         node_id = NodeID(peer.node_id)
         self._check(node_id, report.session_id)
         await self._write(lambda view, _: list(accepted(view, node_id, report.updates)))
@@ -220,7 +216,7 @@ class Dispatcher:
         async for _ in self._changes(node_id, session_id):
             message: Assignments | None = feed.next(self._store.view())
             if message is not None:
-                yield msgspec.msgpack.encode(message)
+                yield pack(message)
 
     async def log_subscriptions(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
         """Session id → LogSubscriptions."""
@@ -230,11 +226,11 @@ class Dispatcher:
         async for _ in self._changes(node_id, session_id):
             news: list[LogSubscription] = feed.next(self.logs.wanted(self._store.view(), node_id))
             for one in news:
-                yield msgspec.msgpack.encode(one)
+                yield pack(one)
 
     async def publish_logs(self, peer: Peer, payload: bytes) -> bytes:
         """LogBatch → b"1" while somebody reads."""
-        batch = _decode(payload, LogBatch)
+        batch = unpack(payload, LogBatch)
         view = self._store.view()
         for message in batch.messages:
             task = view.task(message.task_id)
@@ -267,16 +263,13 @@ class Dispatcher:
         node, cluster = view.node(node_id), view.cluster
         if node is None or cluster is None:
             return None
-        managers = [n for n in view.nodes().values() if n.member is not None]
         return SessionMessage(
             session_id=session_id,
             term=self._term,
             cluster_id=cluster.id,
-            managers=tuple(
-                ManagerAddress(node_id=n.id, address=n.member.address) for n in managers if n.member
-            ),
+            managers=managers_of(view),
             heartbeat_period_s=_period_s(view),
-            role=node.spec.role,
+            role=node.role,
             availability=node.spec.availability,
             trusted=cluster.root_certificate,
             gossip_keys=cluster.gossip_keys,
@@ -287,12 +280,14 @@ def _down(node_id: NodeID, message: str, view: View, now: Timestamp) -> Sequence
     return down(view, node_id, message, now)
 
 
+def managers_of(view: View) -> tuple[ManagerAddress, ...]:
+    """Everybody whom an agent may ask for the leader."""
+    return tuple(
+        ManagerAddress(node_id=n.id, raft_id=n.member.raft_id, address=n.member.address)
+        for n in view.nodes().values()
+        if n.member is not None
+    )
+
+
 def _period_s(view: View) -> float:
     return view.cluster.spec.dispatcher.heartbeat_period / 1e9 if view.cluster else 5.0
-
-
-def _decode(payload: bytes, type_: type[T]) -> T:
-    try:
-        return msgspec.msgpack.decode(payload, type=type_)
-    except msgspec.DecodeError as error:
-        raise WireError(f"{type_.__name__}: {error}") from error

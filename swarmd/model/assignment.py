@@ -20,6 +20,7 @@ class ManagerAddress(Record, frozen=True, kw_only=True):
     """A manager that an agent may turn to; the leader last known comes first."""
 
     node_id: NodeID
+    raft_id: str = ""
     #: "ip:port"
     address: str
 
@@ -39,7 +40,7 @@ class SessionMessage(Record, frozen=True, kw_only=True):
     cluster_id: ClusterID
     managers: tuple[ManagerAddress, ...]
     heartbeat_period_s: float
-    #: the wanted role: another one than the certificate's makes the node renew it
+    #: the granted role: another one than the certificate's makes the node renew it
     role: Role
     availability: Availability
     #: PEM of all roots to trust

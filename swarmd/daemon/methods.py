@@ -1,0 +1,46 @@
+"""The calls between nodes: their names, and who may make them."""
+
+from collections.abc import Mapping
+
+from swarmd.ca.authorize import Access
+
+#: What a connection is for: its first frame.
+RPC, RAFT = b"rpc", b"raft"
+
+ROOT = "ca.root"
+JOIN = "ca.join"
+RENEW = "ca.renew"
+PING = "node.ping"
+SESSION = "dispatcher.session"
+HEARTBEAT = "dispatcher.heartbeat"
+GOODBYE = "dispatcher.goodbye"
+DESCRIBE = "dispatcher.describe"
+ASSIGNMENTS = "dispatcher.assignments"
+REPORT = "dispatcher.report"
+LOG_SUBSCRIPTIONS = "dispatcher.log_subscriptions"
+PUBLISH_LOGS = "dispatcher.publish_logs"
+DATA_PLANE = "dispatcher.data_plane"
+ENLIST = "raft.enlist"
+RETIRE = "raft.retire"
+FORWARD = "api.forward"
+GOSSIP_SYNC = "gossip.sync"
+
+RULES: Mapping[str, Access] = {
+    ROOT: Access.ANYBODY,
+    JOIN: Access.ANYBODY,
+    RENEW: Access.NODES,
+    PING: Access.NODES,
+    SESSION: Access.NODES,
+    HEARTBEAT: Access.NODES,
+    GOODBYE: Access.NODES,
+    DESCRIBE: Access.NODES,
+    ASSIGNMENTS: Access.NODES,
+    REPORT: Access.NODES,
+    LOG_SUBSCRIPTIONS: Access.NODES,
+    PUBLISH_LOGS: Access.NODES,
+    DATA_PLANE: Access.NODES,
+    ENLIST: Access.MANAGERS,
+    RETIRE: Access.MANAGERS,
+    FORWARD: Access.MANAGERS,
+    GOSSIP_SYNC: Access.NODES,
+}
