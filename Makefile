@@ -30,7 +30,7 @@ seeds: setup
 
 setup: system $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml uv.lock
+$(VENV)/installed: pyproject.toml requirements.lock
 	PYTHON="$(PYTHON)" tools/setup $(VENV)
 	touch $@
 
