@@ -234,6 +234,10 @@ class Core:
             configuration=self.configuration,
         )
 
+    def drop_read(self, read: int) -> None:
+        """Nobody waits for it any more."""
+        self.guard.reads.drop(read)
+
     # ---- snapshots --------------------------------------------------------------------------------
 
     def begin_snapshot(self) -> tuple[Head, Iterable[bytes]] | None:

@@ -177,7 +177,8 @@ class Log:
     def deleteEntriesFrom(self, at: int) -> None:  # noqa: N802  pysyncobj's name
         """Drop the entries from position (not index) `at` on."""
         if at < len(self.entries):
-            first = self.entries[at][1]
+            # All: also those that were dropped from the front and are still in an old segment.
+            first = self.entries[at][1] if at else 0
             self._records.append(_RECORD.pack(_INDEX.size, CUT) + _INDEX.pack(first))
             self._cut(first)
 

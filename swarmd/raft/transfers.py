@@ -73,10 +73,7 @@ class Transfers:
         head = head_of(image)
         if self.head is None or head.index != self.head.index:
             return
-        self._keep(head, image, digest)
-
-    def _keep(self, head: Head, image: bytes, digest: bytes) -> None:
-        self.head, self._image, self.wants_image = head, image, False
+        self._image, self.wants_image = image, False
         self._name = Piece(head.index, head.term, len(image), digest, 0, b"")
 
     def unload(self) -> None:
@@ -86,6 +83,7 @@ class Transfers:
     def took(self, head: Head) -> None:
         """A snapshot of our own is on disk and becomes the newest."""
         self.head, self._image = head, None
+        self.unsaved = None  # an earlier one
 
     def saved(self) -> None:
         """The unsaved one is on disk."""
@@ -165,6 +163,5 @@ class Transfers:
             return False
         if (head.index, head.term) != (incoming.name.index, incoming.name.term):
             return False
-        self._keep(head, image, incoming.name.sha256)
-        self.unsaved = image
+        self.head, self._image, self.unsaved = head, None, image
         return True
