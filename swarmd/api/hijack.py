@@ -13,7 +13,7 @@ container) would otherwise keep it, and the client's next request would pass us 
 """
 
 import asyncio
-import contextlib
+from typing import cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -64,8 +64,8 @@ class _Side(asyncio.Protocol):
         self.lost = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.peer.transport.write(data)
@@ -123,18 +123,17 @@ async def splice(request: web.BaseRequest, body: bytes, socket_path: str, path: 
     except OSError as error:
         message = f"the engine at unix://{socket_path} cannot be reached: {error}"
         raise EngineError(0, message) from error
-    front = _Front(request.protocol, client)
-    front.peer, back.peer = back, front
-    engine.write(_head(request, path, len(body)) + body + _read_ahead(request))
-    client.set_protocol(front)
-    client.resume_reading()
     try:
+        front = _Front(request.protocol, client)
+        front.peer, back.peer = back, front
+        engine.write(_head(request, path, len(body)) + body + _read_ahead(request))
+        client.set_protocol(front)
+        client.resume_reading()
+        # When the engine has said all, the client gets it before its connection ends.
         await back.lost.wait()
-        # The engine has said all; the client gets it before its connection ends.
         await front.lost.wait()
     finally:
-        with contextlib.suppress(OSError):
-            engine.close()
+        engine.close()
         client.close()
     return Spent()
 

@@ -32,6 +32,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 #: X-Registry-Config and filters are long; Go takes heads of up to 1 MiB.
 _MAX_LINE_BYTES = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
+#: How long the first request that needs the engine waits to learn its version.
+_GLANCE_S = 1.0
 #: How long requests of ours may go on after the daemon is told to stop.
 _GRACE_S = 2.0
 #: struct ucred: pid, uid, gid
@@ -100,6 +102,8 @@ class Server:
         try:
             if match.kind is routes.Kind.UNKNOWN:
                 return await self._send(request, respond.error(404, "page not found"))
+            if match.kind is not routes.Kind.OURS and not self._upstream.facts.server:
+                await self._upstream.refresh(_GLANCE_S)
             version = agreed(asked, self._upstream.facts)
             if match.kind in (routes.Kind.OURS, routes.Kind.MERGED):
                 return await self._answer(request, match, version, path + mark + query)

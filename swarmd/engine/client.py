@@ -8,7 +8,7 @@ generator is collected.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Self
 from urllib.parse import quote
 
@@ -90,7 +90,7 @@ class DockerEngine:
 
     async def logs(
         self, container_id: str, *, follow: bool, tail: str, since: str, streams: tuple[bool, bool]
-    ) -> AsyncIterator[LogChunk]:
+    ) -> AsyncGenerator[LogChunk, None]:
         """Lines as the log driver has them, with their newline.  Ends when the container has ended."""
         path = f"/containers/{_quoted(container_id)}"
         version = await self._calls.api_version()
@@ -113,7 +113,7 @@ class DockerEngine:
                 for line in splitter.feed(chunk):
                     yield line
 
-    async def events(self) -> AsyncIterator[EngineEvent]:
+    async def events(self) -> AsyncGenerator[EngineEvent, None]:
         """Container events from the moment of the first `anext`; always ends with EngineError."""
         query = {"filters": '{"type":["container"]}'}
         lines = Lines()
