@@ -16,7 +16,7 @@ from swarmd.dispatcher.logs import LogBroker, SubscriptionFeed
 from swarmd.dispatcher.nodes import described, down, engine_health, registered
 from swarmd.dispatcher.sessions import CONFIRM_S, TICK_S, Sessions
 from swarmd.dispatcher.statuses import accepted
-from swarmd.errors import NotPermittedError, SwarmError
+from swarmd.errors import NoLeaderError, NotPermittedError, SwarmError
 from swarmd.model.assignment import (
     Assignments,
     Heartbeat,
@@ -68,6 +68,7 @@ class Dispatcher:
         self._events: dict[NodeID, set[asyncio.Event]] = {}
         #: nodes that are to be told something, news or not, so that they answer with a beat
         self._probed: set[NodeID] = set()
+        self._is_over = False
         self._suspected: asyncio.Queue[NodeID] = asyncio.Queue()
 
     # ---- the loop
@@ -86,6 +87,11 @@ class Dispatcher:
                     group.create_task(self._confirm(node_id))
         finally:
             unwatch()
+
+    def end(self) -> None:
+        """The term is over: every stream ends with NoLeaderError."""
+        self._is_over = True
+        self._wake_everybody()
 
     def suspect(self, node_id: NodeID) -> None:
         """Gossip calls the node dead."""
@@ -250,6 +256,8 @@ class Dispatcher:
         self._events.setdefault(node_id, set()).add(event)
         try:
             while self._sessions.is_current(node_id, session_id):
+                if self._is_over:
+                    raise NoLeaderError
                 yield
                 await event.wait()
                 event.clear()

@@ -1,0 +1,171 @@
+"""How a node becomes one: founding a swarm, or joining one with a token."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from swarmd.ca.issue import facts_of_node
+from swarmd.ca.tokens import SECRET_BYTES, check_root, new_secret, parse_token
+from swarmd.daemon import methods
+from swarmd.daemon.authority import Issued, JoinCall
+from swarmd.daemon.identity import Identity
+from swarmd.daemon.links import Links
+from swarmd.daemon.ports import Ports
+from swarmd.errors import BadRequestError, SwarmError, UnavailableError
+from swarmd.model.cluster import Cluster, ClusterSpec, JoinSecrets
+from swarmd.model.ids import ClusterID, NetworkID, NodeID, id_from, id_of
+from swarmd.model.network import IPAMConfig, Network, NetworkSpec
+from swarmd.model.node import Availability, Member, Node, NodeSpec, NodeStatus, Role
+from swarmd.net.caller import RpcConnection
+from swarmd.ports import Address, Credentials
+from swarmd.store.entry import Change, PutCluster, PutNetwork, PutNode
+
+GOSSIP_KEY_BYTES = 32
+RAFT_KEY_BYTES = 32
+JOIN_CALL_S = 15.0
+#: Swarm's /24 is exhausted by 250 nodes, services and tasks together.
+INGRESS_PREFIX = 16
+
+
+class Founding(msgspec.Struct, frozen=True, kw_only=True):
+    """What `swarm init` asks for."""
+
+    spec: ClusterSpec
+    listen_address: Address
+    advertise_address: Address
+    data_path_address: str = ""
+    data_path_port: int = 4789
+    availability: Availability = Availability.ACTIVE
+    default_addr_pool: tuple[str, ...] = ("10.0.0.0/8",)
+    subnet_size: int = 24
+
+
+def found(founding: Founding, ports: Ports) -> tuple[Identity, Cluster]:
+    """The founder's identity and the cluster record; nothing is written yet."""
+    token = ports.random.token
+    cluster_id, node_id = ClusterID(id_of(token(16))), NodeID(id_of(token(16)))
+    now = ports.clock.wall()
+    root = ports.crypto.new_root(cluster_id, now)
+    cluster = Cluster(
+        id=cluster_id,
+        spec=founding.spec,
+        root_certificate=root[0],
+        root_key=root[1],
+        join_secrets=JoinSecrets(
+            worker=new_secret(token(SECRET_BYTES)), manager=new_secret(token(SECRET_BYTES))
+        ),
+        gossip_keys=(token(GOSSIP_KEY_BYTES),),
+        default_addr_pool=founding.default_addr_pool,
+        subnet_size=founding.subnet_size,
+        data_path_port=founding.data_path_port,
+    )
+    request, key = ports.crypto.new_request()
+    facts = facts_of_node(node_id, Role.MANAGER, cluster, now)
+    identity = Identity(
+        node_id=node_id,
+        cluster_id=cluster_id,
+        role=Role.MANAGER,
+        certificate=ports.crypto.issue(request, root, facts),
+        key=key,
+        trusted=root[0],
+        listen_address=founding.listen_address,
+        advertise_address=founding.advertise_address,
+        data_path_address=founding.data_path_address,
+        gossip_keys=cluster.gossip_keys,
+        raft_key=token(RAFT_KEY_BYTES),
+        is_founding=True,
+        availability=founding.availability,
+    )
+    return identity, cluster
+
+
+def genesis(identity: Identity, cluster: Cluster, now: int) -> Sequence[Change]:
+    """The first entry of the log: the cluster, its founder, the ingress network."""
+    member = Member(raft_id=identity.raft_id, address=identity.advertise_address)
+    node = Node(
+        id=identity.node_id,
+        spec=NodeSpec(labels={}, role=Role.MANAGER, availability=identity.availability),
+        status=NodeStatus(addr=identity.host, since=now),
+        role=Role.MANAGER,
+        member=member,
+    )
+    pool = cluster.default_addr_pool[0]
+    base, length = pool.split("/")
+    prefix = max(int(length), INGRESS_PREFIX)
+    ingress = Network(
+        id=NetworkID(id_from("ingress", cluster.id)),
+        spec=NetworkSpec(
+            name="ingress",
+            labels={},
+            ingress=True,
+            ipam_configs=(IPAMConfig(subnet=f"{base}/{prefix}"),),
+        ),
+    )
+    return [PutCluster(record=cluster), PutNode(record=node), PutNetwork(record=ingress)]
+
+
+class Joining(msgspec.Struct, frozen=True, kw_only=True):
+    """What `swarm join` asks for."""
+
+    remote_addresses: tuple[str, ...]
+    token: str
+    listen_address: Address
+    advertise_address: Address
+    data_path_address: str = ""
+    availability: Availability = Availability.ACTIVE
+
+
+async def join(joining: Joining, ports: Ports) -> Identity:
+    """Ask the managers in turn to be admitted.
+
+    Raises BadRequestError for what is wrong with the request, the last manager's error otherwise.
+    """
+    if not joining.remote_addresses:
+        raise BadRequestError("at least 1 RemoteAddr is required to join")
+    if not joining.token:
+        raise BadRequestError("A valid join token is necessary to join this cluster")
+    token = parse_token(joining.token)
+    request, key = ports.crypto.new_request()
+    error: SwarmError = UnavailableError("no manager answered")
+    for address in joining.remote_addresses:
+        try:
+            root = await _call(ports, Credentials(), address, methods.ROOT, b"")
+            check_root(token, root.decode())
+            call = JoinCall(token=joining.token, request=request, availability=joining.availability)
+            trusting = Credentials(trusted=root.decode())
+            payload = msgspec.msgpack.encode(call)
+            answer = await _call(ports, trusting, address, methods.JOIN, payload)
+        except UnavailableError as unavailable:
+            error = unavailable
+            continue
+        issued = msgspec.msgpack.decode(answer, type=Issued)
+        return _identity(joining, issued, key, ports)
+    raise error
+
+
+async def _call(
+    ports: Ports, credentials: Credentials, address: str, method: str, payload: bytes
+) -> bytes:
+    """One call over a connection of its own, which is as trusted as the credentials say."""
+    links = Links(ports.network, lambda: credentials)
+    connection = await links.dial(address, methods.RPC)
+    async with RpcConnection(connection) as rpc:
+        return await rpc.call(method, payload, timeout_s=JOIN_CALL_S, is_write=False)
+
+
+def _identity(joining: Joining, issued: Issued, key: str, ports: Ports) -> Identity:
+    return Identity(
+        node_id=issued.node_id,
+        cluster_id=issued.cluster_id,
+        role=issued.role,
+        certificate=issued.certificate,
+        key=key,
+        trusted=issued.trusted,
+        listen_address=joining.listen_address,
+        advertise_address=joining.advertise_address,
+        data_path_address=joining.data_path_address,
+        managers=issued.managers,
+        gossip_keys=issued.gossip_keys,
+        raft_key=ports.random.token(RAFT_KEY_BYTES),
+        availability=joining.availability,
+    )

@@ -1,0 +1,294 @@
+"""What a manager adds to a node: the replicated store, and, while it leads, the leader's mind.
+
+A term of leadership is one `Leading`, made anew; nothing of it outlives the term.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
+import msgspec
+
+from swarmd.daemon import methods
+from swarmd.daemon.authority import Authority
+from swarmd.daemon.identity import Identity
+from swarmd.daemon.links import Links
+from swarmd.daemon.membership import Membership
+from swarmd.daemon.ports import Ports
+from swarmd.dispatcher.control.loop import ControlLoop
+from swarmd.dispatcher.server import Ask, Dispatcher
+from swarmd.errors import NoLeaderError, NotFoundError, SwarmError
+from swarmd.lib.tasks import supervise
+from swarmd.model.ids import NodeID, RequestID
+from swarmd.model.node import Member as MemberRecord
+from swarmd.net.serve import Handler
+from swarmd.ports import Connection, Peer, Timestamp
+from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID, RefusedError
+from swarmd.raft.member import Member, RaftPorts
+from swarmd.raft.seal import KeySealer
+from swarmd.store.entry import Change, PutNode
+from swarmd.store.sequencer import Write
+from swarmd.store.store import Store
+from swarmd.store.view import View
+from swarmd.wire.packed import unpack
+
+log = logging.getLogger(__name__)
+
+FORWARD_S = 20.0
+
+
+class EnlistCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A node with a manager's certificate brings its disk into Raft."""
+
+    raft_id: str
+    address: str
+
+
+class RaftLog:
+    """Raft as the store sees it: bytes in, and the errors that a client understands."""
+
+    def __init__(self, raft: Member) -> None:
+        self._raft = raft
+
+    async def propose(self, command: bytes) -> bytes:
+        """As `store.Log.propose`."""
+        try:
+            return await self._raft.propose(command)
+        except RefusedError as error:
+            raise _in_docker_s_words(error) from error
+
+    async def barrier(self) -> int:
+        """As `store.Log.barrier`."""
+        try:
+            return await self._raft.barrier()
+        except RefusedError as error:
+            raise _in_docker_s_words(error) from error
+
+    def leading_term(self) -> int | None:
+        """As `store.Log.leading_term`."""
+        status = self._raft.status()
+        return status.term if status.is_leader else None
+
+
+def _in_docker_s_words(error: RefusedError) -> SwarmError:
+    return NoLeaderError() if isinstance(error, NotLeaderError) else error
+
+
+class Leading:
+    """One term in which this manager leads."""
+
+    def __init__(self, store: Store, raft: Member, ports: Ports, term: int, ask: Ask) -> None:
+        self.term = term
+        self.dispatcher = Dispatcher(store, ports.clock, ports.random, term, ask)
+        self._control = ControlLoop(store)
+        self._membership = Membership(store, raft)
+        self._uniform = ports.random.uniform
+
+    async def run(self) -> None:
+        """Until cancelled; a loop that fails is begun anew."""
+        async with asyncio.TaskGroup() as group:
+            for name, run in (
+                ("control", self._control.run),
+                ("dispatcher", self.dispatcher.run),
+                ("membership", self._membership.run),
+            ):
+                group.create_task(supervise(name, run, self._uniform))
+
+
+class Manager:
+    """The manager half of a node; runs until the node is no manager any more."""
+
+    def __init__(
+        self, identity: Identity, ports: Ports, links: Links, ask: Ask, config: RaftConfig
+    ) -> None:
+        self._identity, self._ports, self._links, self._ask = identity, ports, links, ask
+        self.store = Store(ports.clock, identity.node_id)
+        self.raft = Member(
+            RaftID(identity.raft_id),
+            RaftPorts(
+                clock=ports.clock,
+                random=ports.random,
+                disk=ports.disk,
+                sealer=KeySealer(ports.crypto, identity.raft_key),
+                dial=self._dial,
+            ),
+            self.store,
+            config,
+        )
+        self.authority = Authority(self.store, ports.crypto, self.call_leader)
+        self.authority.is_leader = self.is_leader
+        self.leading: Leading | None = None
+        self._changed = asyncio.Event()
+        #: raft id → address, of managers that the store does not show yet
+        self.known: Callable[[], Mapping[str, str]] = dict
+
+    # ---- life
+
+    async def run(self) -> None:
+        """Until cancelled.  Raises what ends a raft member."""
+        self.raft.subscribe(self._changed.set)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.raft.run())
+            group.create_task(
+                supervise(
+                    "store",
+                    lambda: self.store.run(RaftLog(self.raft)),
+                    self._ports.random.uniform,
+                )
+            )
+            group.create_task(supervise("leading", self._lead, self._ports.random.uniform))
+
+    async def _lead(self) -> None:
+        while True:
+            term = await self._until(leads=True)
+            leading = Leading(self.store, self.raft, self._ports, term, self._ask)
+            log.info("leading", extra={"term": term})
+            async with asyncio.TaskGroup() as group:
+                # Everything that earlier leaders acknowledged is here before anything is decided.
+                await self._catch_up()
+                self.leading = leading
+                task = group.create_task(leading.run())
+                try:
+                    await self._until(leads=False, but=term)
+                finally:
+                    self.leading = None
+                    leading.dispatcher.end()
+                    task.cancel()
+            log.info("no longer leading", extra={"term": term})
+
+    async def _catch_up(self) -> None:
+        try:
+            await self.raft.barrier()
+        except SwarmError as error:
+            log.info("leadership lost before it began", extra={"reason": str(error)})
+
+    async def _until(self, *, leads: bool, but: int = 0) -> int:
+        """Wait until this member leads (in another term than `but`), or no longer does."""
+        while True:
+            status = self.raft.status()
+            leads_now = status.is_leader and (leads or status.term == but)
+            if leads_now is leads:
+                return status.term
+            self._changed.clear()
+            await self._changed.wait()
+
+    # ---- who leads
+
+    def is_leader(self) -> bool:
+        """Whether this manager leads and has caught up."""
+        return self.leading is not None
+
+    def leader_address(self) -> str:
+        """Where the leader listens.  Raises NoLeaderError."""
+        leader = self.raft.status().leader
+        address = self._address_of(leader) if leader else None
+        if address is None:
+            raise NoLeaderError
+        return address
+
+    async def call_leader(self, method: str, payload: bytes) -> bytes:
+        """The same call at the leader.  Raises NoLeaderError, or what it raised."""
+        if self.raft.status().is_leader:
+            raise NoLeaderError  # not caught up yet
+        return await self._links.call(
+            self.leader_address(), method, payload, timeout_s=FORWARD_S, is_write=True
+        )
+
+    # ---- raft's connections
+
+    def _address_of(self, raft_id: str) -> str | None:
+        for node in self.store.view().nodes().values():
+            if node.member is not None and node.member.raft_id == raft_id:
+                return node.member.address
+        return self.known().get(raft_id)
+
+    async def _dial(self, raft_id: RaftID) -> Connection:
+        address = self._address_of(raft_id)
+        if address is None:
+            raise NotFoundError("raft member", raft_id)
+        connection = await self._links.dial(address, methods.RAFT)
+        connection.send(self._identity.raft_id.encode())
+        return connection
+
+    async def attach(self, connection: Connection, claimed: str) -> None:
+        """A peer's raft connection; its certificate says which node, the records which member."""
+        node = self.store.view().node(connection.peer.node_id)
+        if node is not None and node.member is not None:
+            claimed = node.member.raft_id
+        await self.raft.attach(RaftID(claimed), connection)
+
+    # ---- calls
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """The calls that only managers answer."""
+        return {
+            methods.ROOT: self.authority.root,
+            methods.JOIN: self.authority.join,
+            methods.RENEW: self.authority.renew,
+            methods.ENLIST: self._enlist,
+            methods.RETIRE: self._retire,
+            methods.HEARTBEAT: lambda p, b: self._dispatcher().heartbeat(p, b),
+            methods.GOODBYE: lambda p, b: self._dispatcher().goodbye(p, b),
+            methods.DESCRIBE: lambda p, b: self._dispatcher().describe(p, b),
+            methods.REPORT: lambda p, b: self._dispatcher().report(p, b),
+            methods.PUBLISH_LOGS: lambda p, b: self._dispatcher().publish_logs(p, b),
+            methods.SESSION: self._stream(lambda d, p, b: d.session(p, b)),
+            methods.ASSIGNMENTS: self._stream(lambda d, p, b: d.assignments(p, b)),
+            methods.LOG_SUBSCRIPTIONS: self._stream(lambda d, p, b: d.log_subscriptions(p, b)),
+        }
+
+    def _dispatcher(self) -> Dispatcher:
+        if self.leading is None:
+            raise NoLeaderError
+        return self.leading.dispatcher
+
+    def _stream(
+        self, start: Callable[[Dispatcher, Peer, bytes], AsyncGenerator[bytes, None]]
+    ) -> Handler:
+        """A stream of the present leader's; it ends with the term."""
+
+        async def handler(peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
+            leading = self.leading
+            if leading is None:
+                raise NoLeaderError
+            items = start(leading.dispatcher, peer, payload)
+            try:
+                async for item in items:
+                    yield item
+            finally:
+                await items.aclose()
+
+        return handler
+
+    async def _enlist(self, peer: Peer, payload: bytes) -> bytes:
+        call = unpack(payload, EnlistCall)
+        if self.leading is None:
+            raise NoLeaderError  # the leader wants to see the node's own certificate
+
+        def decide(view: View, _: Timestamp) -> Sequence[Change]:
+            node = view.node(peer.node_id)
+            if node is None:
+                raise NotFoundError("node", peer.node_id)
+            member = MemberRecord(raft_id=call.raft_id, address=call.address, is_learner=True)
+            if node.member is not None and node.member.raft_id == call.raft_id:
+                return ()
+            return [PutNode(record=msgspec.structs.replace(node, member=member))]
+
+        await self.store.write(
+            Write(request_id=RequestID(""), principal=peer.node_id, decide=decide)
+        )
+        return b""
+
+    async def _retire(self, peer: Peer, _payload: bytes) -> bytes:
+        """The node leaves: its member goes at once, and its tasks move."""
+        node_id = NodeID(peer.node_id)
+        return await self.retire(node_id)
+
+    async def retire(self, node_id: NodeID) -> bytes:
+        """Take a node's member out of Raft; the leader's call."""
+        if self.leading is None:
+            raise NoLeaderError
+        node = self.store.view().node(node_id)
+        if node is not None and node.member is not None:
+            await self.raft.remove(RaftID(node.member.raft_id))
+        return b""

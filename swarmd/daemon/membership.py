@@ -1,0 +1,100 @@
+"""The loop that makes the raft members follow the nodes' records; runs while this manager leads."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import assert_never
+
+import msgspec
+
+from swarmd.dispatcher.control.roles import (
+    AddLearner,
+    Grant,
+    Promote,
+    Remove,
+    RoleChange,
+    StepDown,
+    roles,
+)
+from swarmd.errors import SwarmError
+from swarmd.model.ids import RequestID
+from swarmd.model.node import Node, Role
+from swarmd.ports import Timestamp
+from swarmd.raft.interface import NotCaughtUpError, Raft, RaftID
+from swarmd.store.entry import Change, PutNode
+from swarmd.store.sequencer import Write
+from swarmd.store.store import Store
+from swarmd.store.view import View
+
+log = logging.getLogger(__name__)
+
+#: Members catch up and connections come and go without a word: looked at so often.
+LOOK_S = 0.25
+PRINCIPAL = "membership"
+
+
+class Membership:
+    """One term's membership loop."""
+
+    def __init__(self, store: Store, raft: Raft) -> None:
+        self._store, self._raft = store, raft
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            change = self._next()
+            if change is None:
+                await asyncio.sleep(LOOK_S)
+                continue
+            try:
+                await self._carry_out(change)
+            except NotCaughtUpError:
+                await asyncio.sleep(LOOK_S)
+            except SwarmError as error:
+                log.info(
+                    "membership change not made",
+                    extra={"change": str(change), "reason": str(error)},
+                )
+                await asyncio.sleep(LOOK_S)
+
+    def _next(self) -> RoleChange | None:
+        status = self._raft.status()
+        voters = [member.id for member in status.members if member.is_voter]
+        learners = [member.id for member in status.members if not member.is_voter]
+        return roles(self._store.view(), voters, learners, status.id)
+
+    async def _carry_out(self, change: RoleChange) -> None:
+        match change:
+            case Grant(node_id=node_id, role=role):
+                await self._write(node_id, role=role)
+            case AddLearner(raft_id=raft_id):
+                await self._raft.add_learner(RaftID(raft_id))
+            case Promote(node_id=node_id, raft_id=raft_id):
+                await self._raft.promote(RaftID(raft_id))
+                await self._write(node_id, is_learner=False)
+            case Remove(raft_id=raft_id):
+                await self._raft.remove(RaftID(raft_id))
+            case StepDown():
+                await self._raft.transfer()
+            case _:
+                assert_never(change)
+        log.info("membership changed", extra={"change": str(change)})
+
+    async def _write(
+        self, node_id: str, *, role: Role | None = None, is_learner: bool | None = None
+    ) -> None:
+        def decide(view: View, _: Timestamp) -> Sequence[Change]:
+            node = view.node(node_id)
+            return () if node is None else (PutNode(record=_changed(node, role, is_learner)),)
+
+        await self._store.write(Write(request_id=RequestID(""), principal=PRINCIPAL, decide=decide))
+
+
+def _changed(node: Node, role: Role | None, is_learner: bool | None) -> Node:
+    if role is not None:
+        member = None if role is Role.WORKER else node.member
+        return msgspec.structs.replace(node, role=role, member=member)
+    if node.member is not None and is_learner is not None:
+        member = msgspec.structs.replace(node.member, is_learner=is_learner)
+        return msgspec.structs.replace(node, member=member)
+    return node
