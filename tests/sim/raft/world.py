@@ -262,7 +262,7 @@ class World:
 
     # ---- clients ----------------------------------------------------------------------------------
 
-    def propose(self, i: RaftID) -> None:
+    def propose(self, i: RaftID, size_bytes: int = 0) -> None:
         core = self.cores.get(i)
         if core is None:
             return
@@ -275,7 +275,7 @@ class World:
                 self.refused.add(op)
 
         try:
-            core.propose(str(op).encode(), done)
+            core.propose(str(op).encode().ljust(size_bytes), done)
         except SwarmError:
             self.refused.add(op)
 
