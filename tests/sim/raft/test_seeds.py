@@ -36,10 +36,12 @@ def _nothing_stays_planted() -> Iterator[None]:
 @pytest.mark.parametrize(("count", "faults"), MIXES)
 def test_no_schedule_breaks_a_promise(count: int, faults: str) -> None:
     """Acknowledged is kept, refused never applied, nothing twice, replicas equal in the end."""
+    acknowledged = 0
     for seed in range(100, 108):
         world = run(count, seed, faults)
         assert world.violations == [], f"run({count}, {seed}, {faults!r})"
-        assert world.acknowledged
+        acknowledged += len(world.acknowledged)
+    assert acknowledged > 100  # else nothing was tested
 
 
 @pytest.mark.parametrize("planted", FOUND)
