@@ -41,12 +41,13 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(asyncio.wait_for(test(), 600))  # noqa: TID251  the runner's own
+        loop.run_until_complete(test())
+    finally:
         rest = asyncio.all_tasks(loop)
         for task in rest:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))  # noqa: TID251
-    finally:
+        if rest:
+            loop.run_until_complete(asyncio.wait(rest))
         asyncio.set_event_loop(None)
         loop.close()
 
@@ -86,6 +87,8 @@ class MemoryDisk:
         self.files: dict[str, bytearray] = {}
         self.durable: dict[str, bytes] = {}
         self.is_full = False
+        #: beginnings of names for which there is no room
+        self.full_names: tuple[str, ...] = ()
         self.fails_sync = False
         self.syncs = 0
         self._turn = asyncio.Lock()
@@ -94,8 +97,8 @@ class MemoryDisk:
         self.files = {name: bytearray(data) for name, data in self.durable.items()}
         self._turn = asyncio.Lock()
 
-    def demand_room(self) -> None:
-        if self.is_full:
+    def demand_room(self, name: str) -> None:
+        if self.is_full or name.startswith(self.full_names):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     def demand_sync(self) -> None:
@@ -113,7 +116,7 @@ class MemoryDisk:
         return None if data is None else bytes(data)
 
     def write(self, name: str, data: bytes) -> None:
-        self.demand_room()
+        self.demand_room(name)
         self.demand_sync()
         self.files[name] = bytearray(data)
         self.durable[name] = data
@@ -149,7 +152,7 @@ class MemoryFile:
     def pwrite(self, data: bytes, offset: int) -> None:
         content = self._disk.files[self._name]
         if offset + len(data) > len(content):
-            self._disk.demand_room()
+            self._disk.demand_room(self._name)
             content.extend(bytes(offset + len(data) - len(content)))
         content[offset : offset + len(data)] = data
 
