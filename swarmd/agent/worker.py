@@ -11,7 +11,7 @@ than the containers it is compared with.  A task's status never goes back.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -108,12 +108,13 @@ class Worker:
                 self._report_again(task_id, now)
         for task_id in difference.removed:
             self._condemn(task_id)
+        for task_id in self._assigned.tasks:
+            self._give_credentials(task_id)
         self._revision += 1
         return Taken.APPLIED
 
     def _want(self, task: Task) -> None:
         spec = self._assigned.spec_of(task)
-        auth = self._auth_of(task.service_id)
         local = self._tasks.get(task.id)
         if local is None:
             # Never heard of, and never worked on: there is nothing to look at before the create,
@@ -124,11 +125,10 @@ class Worker:
                 spec=spec,
                 memory=Memory(task_id=task.id, status=task.status),
                 sighting=Sighting(container=None) if is_fresh else None,
-                registry_auth=auth,
             )
         memory = _not_behind(local.memory, task)
         self._tasks[task.id] = msgspec.structs.replace(
-            local, task=task, spec=spec, memory=memory, registry_auth=auth, is_condemned=False
+            local, task=task, spec=spec, memory=memory, is_condemned=False
         )
         self._touch(task.id)
 
@@ -144,6 +144,14 @@ class Worker:
         )
         self.outbox.forget(task_id)
         self._touch(task_id)
+
+    def _give_credentials(self, task_id: TaskID) -> None:
+        """A service's credentials may come, or change, without its tasks."""
+        local = self._tasks[task_id]
+        auth = self._auth_of(local.task.service_id)
+        if local.registry_auth != auth:
+            self._tasks[task_id] = msgspec.structs.replace(local, registry_auth=auth)
+            self._due[task_id] = None
 
     def _auth_of(self, service_id: ServiceID) -> str | None:
         if service_id in self._with_credentials:
@@ -361,9 +369,10 @@ class Worker:
         local = self._tasks.get(task_id)
         return (local.memory.container_id or None) if local else None
 
-    def statuses(self) -> Sequence[Memory]:
-        """What is remembered of each task."""
-        return tuple(local.memory for local in self._tasks.values())
+    def has_ended(self, task_id: TaskID) -> bool:
+        """Whether a task of this node will not run (again)."""
+        local = self._tasks.get(task_id)
+        return local is not None and local.state.is_terminal
 
 
 def _not_behind(memory: Memory | None, task: Task) -> Memory:
