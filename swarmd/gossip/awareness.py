@@ -7,8 +7,9 @@ succeed again.
 
 from swarmd.ports import Seconds
 
-#: A score of 8 makes every time nine times as long (memberlist's AwarenessMaxMultiplier).
-WORST_SCORE = 8
+#: Every time at most four times as long (memberlist: eight).  A node that is cut off gets there at
+#: once, and has all the others still to find dead, one probe after the other.
+WORST_SCORE = 3
 
 
 class Awareness:

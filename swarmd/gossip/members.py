@@ -181,6 +181,8 @@ class Membership:
                 self._prober.receive(message, origin, own)
             case News(member=member, by=by):
                 self._hear(member, by, own)
+                if member.node_id == self.me.node_id and member.status is not Status.ALIVE:
+                    self._outbox.add(origin, News(self.me, self.me.node_id))
             case Digest(value=value):
                 if value != self._table.digest():
                     self._outbox.add_rows(origin, self._table.rows(), wants_reply=True)
@@ -293,7 +295,11 @@ class Membership:
             self._spread(suspect, by, own)
 
     def _bury(self, own: Seconds) -> None:
-        """Declare dead whose time to refute is over; forget those long gone."""
+        """Ask the suspects, declare dead whose time is over, forget those long gone."""
+        for node_id in self._suspects.to_call(own):
+            suspect = self._table.get(node_id)
+            assert suspect is not None
+            self._outbox.add(suspect.address, News(suspect, self.me.node_id))
         for node_id in self._suspects.expired(own):
             suspect = self._table.get(node_id)
             assert suspect is not None

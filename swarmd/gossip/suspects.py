@@ -12,6 +12,8 @@ class _Suspicion(msgspec.Struct, kw_only=True):
     expires_at: Seconds
     shortest_s: Seconds
     expected: int
+    #: when it is asked directly next
+    call_at: Seconds
     #: the first and those who confirmed him, in order
     accusers: list[str]
 
@@ -40,6 +42,7 @@ class Suspects:
             expires_at=own + self._time_s(0, expected, shortest),
             shortest_s=shortest,
             expected=expected,
+            call_at=own + shortest / 2,
             accusers=[by],
         )
 
@@ -59,8 +62,22 @@ class Suspects:
         self._suspicions.pop(node_id, None)
 
     def due(self) -> Seconds:
-        """When the first suspicion expires; infinite if there is none."""
-        return min((s.expires_at for s in self._suspicions.values()), default=float("inf"))
+        """When there is something to do; infinite if there is no suspicion."""
+        suspicions = self._suspicions.values()
+        return min((min(s.expires_at, s.call_at) for s in suspicions), default=float("inf"))
+
+    def to_call(self, own: Seconds) -> list[str]:
+        """Who is to be asked directly now, by node id.
+
+        Half the time is over and no refutation came: it may just have been lost on its way.  Asked
+        again every quarter.
+        """
+        called = []
+        for node_id, suspicion in sorted(self._suspicions.items()):
+            if own >= suspicion.call_at:
+                suspicion.call_at = own + suspicion.shortest_s / 4
+                called.append(node_id)
+        return called
 
     def expired(self, own: Seconds) -> list[str]:
         """Whose time is over, by node id; they stay until cleared."""

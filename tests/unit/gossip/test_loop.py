@@ -1,0 +1,214 @@
+"""The loop on simulated datagrams, in virtual time: a wait is a step of the clock."""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from swarmd.ca.crypto import X509Crypto
+from swarmd.gossip.keyring import Keyring, keyring
+from swarmd.gossip.loop import Gossip, GossipPorts
+from swarmd.gossip.messages import Member, Status
+from swarmd.ports import Address, Connection, Credentials, Datagrams, Listener, Timestamp
+from tests.unit.gossip.swarm import SeededRandom, address_of
+
+KEYS = [bytes([number]) * 32 for number in range(4)]
+
+
+class VirtualSelector(selectors.SelectSelector):
+    """Waits by moving the clock."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        assert timeout is not None, "everything waits for ever"
+        self.now += timeout
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.virtual = VirtualSelector()
+        super().__init__(self.virtual)
+
+    def time(self) -> float:
+        return self.virtual.now
+
+
+class LoopClock:
+    """The Clock port on the running loop."""
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def wall(self) -> Timestamp:
+        return int(self.monotonic() * 1e9)
+
+
+class Air:
+    """The Network port, datagrams only."""
+
+    def __init__(self) -> None:
+        self.bound: dict[Address, Callable[[bytes, Address], None]] = {}
+
+    async def listen(self, address: Address, credentials: object, accept: object) -> Listener:
+        raise NotImplementedError
+
+    async def connect(self, address: Address, credentials: Credentials) -> Connection:
+        raise NotImplementedError
+
+    async def open_datagrams(
+        self, address: Address, receive: Callable[[bytes, Address], None]
+    ) -> Datagrams:
+        if address in self.bound:
+            raise OSError("address in use")
+        self.bound[address] = receive
+        return Socket(self, address)
+
+
+class Socket:
+    def __init__(self, air: Air, address: Address) -> None:
+        self.air, self.address = air, address
+
+    def send(self, data: bytes, to: Address) -> None:
+        receive = self.air.bound.get(to)
+        if receive is not None:
+            asyncio.get_running_loop().call_later(0.001, receive, data, self.address)
+
+    def close(self) -> None:
+        del self.air.bound[self.address]
+
+
+class Host:
+    """One Gossip, and what it was told."""
+
+    def __init__(self, air: Air, node_id: str, ring: Keyring) -> None:
+        self.changed: list[Member] = []
+        address = address_of(node_id)
+        ports = GossipPorts(
+            network=air,
+            clock=LoopClock(),
+            random=SeededRandom(sum(node_id.encode())),
+            crypto=X509Crypto(),
+        )
+        me = Member(node_id, address, 1)
+        self.gossip = Gossip(ports, me, address, ring, self.changed.append)
+
+
+def virtually(story: Callable[[], Coroutine[None, None, None]]) -> None:
+    loop = VirtualLoop()
+    try:
+        loop.run_until_complete(story())
+    finally:
+        loop.close()
+
+
+async def started(
+    air: Air, group: asyncio.TaskGroup, *names: str, ring: Keyring | None = None
+) -> tuple[list[Host], list[asyncio.Task[None]]]:
+    """Hosts that know each other."""
+    hosts = [Host(air, name, ring or keyring(KEYS[:1])) for name in names]
+    tasks = []
+    for host in hosts:
+        host.gossip.join([address_of(names[0])])
+        tasks.append(group.create_task(host.gossip.run()))
+    await asyncio.sleep(1.0)
+    assert all(host.gossip.alive() == tuple(sorted(names)) for host in hosts)
+    return hosts, tasks
+
+
+def test_nodes_find_each_other_and_notice_a_death() -> None:
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            hosts, tasks = await started(Air(), group, "a", "b", "c")
+            assert {member.node_id for member in hosts[0].changed} == {"b", "c"}
+            tasks[2].cancel()
+            await asyncio.sleep(2.0)
+            assert hosts[0].gossip.alive() == hosts[1].gossip.alive() == ("a", "b")
+            assert hosts[0].changed[-1].status is Status.DEAD
+            for task in tasks:
+                task.cancel()
+
+    virtually(story)
+
+
+def test_a_goodbye_takes_a_moment_and_no_detection() -> None:
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            hosts, tasks = await started(Air(), group, "a", "b", "c")
+            began = asyncio.get_running_loop().time()
+            await hosts[2].gossip.leave()
+            assert asyncio.get_running_loop().time() - began < 0.5
+            assert hosts[0].gossip.alive() == hosts[1].gossip.alive() == ("a", "b")
+            assert [m.status for m in hosts[0].gossip.members() if m.node_id == "c"] == [
+                Status.LEFT
+            ]
+            for task in tasks:
+                task.cancel()
+
+    virtually(story)
+
+
+def test_metadata_reaches_the_others() -> None:
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            hosts, tasks = await started(Air(), group, "a", "b")
+            hosts[1].gossip.describe(b"leaving soon")
+            await asyncio.sleep(0.3)
+            assert hosts[0].changed[-1].meta == b"leaving soon"
+            for task in tasks:
+                task.cancel()
+
+    virtually(story)
+
+
+def test_who_has_no_key_hears_nothing_and_is_not_heard() -> None:
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            air = Air()
+            hosts, tasks = await started(air, group, "a", "b")
+            stranger = Host(air, "x", keyring(KEYS[3:]))
+            stranger.gossip.join([address_of("a")])
+            tasks.append(group.create_task(stranger.gossip.run()))
+            await asyncio.sleep(3.0)
+            assert hosts[0].gossip.alive() == ("a", "b")
+            assert stranger.gossip.alive() == ("x",)
+            assert hosts[0].gossip.unopened_count > 0
+            for task in tasks:
+                task.cancel()
+
+    virtually(story)
+
+
+def test_keys_rotate_under_running_nodes_one_after_the_other() -> None:
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            hosts, tasks = await started(Air(), group, "a", "b", "c")
+            keys = KEYS[:1]
+            for new in KEYS[1:]:
+                keys = [new, *keys][:3]
+                for host in hosts:
+                    host.gossip.use_keys(keyring(keys))
+                    await asyncio.sleep(2.0)
+            assert KEYS[0] not in keys
+            for host in hosts:
+                assert host.gossip.alive() == ("a", "b", "c")
+                assert all(member.is_live for member in host.changed)
+                assert host.gossip.unopened_count == 0
+            for task in tasks:
+                task.cancel()
+
+    virtually(story)
+
+
+def test_an_address_in_use_is_an_oserror() -> None:
+    async def story() -> None:
+        air = Air()
+        async with asyncio.TaskGroup() as group:
+            _, tasks = await started(air, group, "a")
+            with pytest.raises(OSError, match="in use"):
+                await Host(air, "a", keyring(KEYS[:1])).gossip.run()
+            tasks[0].cancel()
+
+    virtually(story)
