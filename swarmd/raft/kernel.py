@@ -239,14 +239,16 @@ class Kernel(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
     # ---- driving ----------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Elect, commit, apply, append what was proposed; new entries go out at once."""
-        last = self._log.last_index
+        """Elect, commit, apply, append what was proposed; entries and commits go out at once."""
+        last, commit = self._log.last_index, self.commit
         if "commits-earlier-term" in PLANTED and self.leads:
             held = sorted([last, *map(self.match_index, self.voters_but_me())], reverse=True)
             self._SyncObj__raftCommitIndex = max(self.commit, held[len(held) // 2])
         self.doTick(0)
-        if self.leads and self._log.last_index != last:
-            self._SyncObj__sendAppendEntries()  # pysyncobj alone would wait for the next heartbeat
+        if self.leads and (self._log.last_index, self.commit) != (last, commit):
+            # pysyncobj alone would wait for the next heartbeat; so would a follower that forwarded
+            # a command and answers when it has applied it.
+            self._SyncObj__sendAppendEntries()
 
     def send_appends(self) -> None:
         """An append or heartbeat to everybody, now."""
