@@ -39,7 +39,7 @@ from tests.unit.net.pki import credentials
 CONFIG = RaftConfig()
 
 
-class Table:
+class _Table:
     """A state machine that does nearly nothing."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Table:
 # ---- a member's process ------------------------------------------------------------------------
 
 
-class Server:
+class _Server:
     """One member, told what to do by lines of JSON."""
 
     def __init__(self, root: Path, own: Credentials, *, founds: bool) -> None:
@@ -78,7 +78,7 @@ class Server:
             sealer=sealer,
             dial=self.dial,
         )
-        self.member = Member(self.me, ports, Table(), CONFIG)
+        self.member = Member(self.me, ports, _Table(), CONFIG)
 
     async def dial(self, to: RaftID) -> Connection:
         connection = await self.network.connect(Address(self.addresses[to]), self.own)
@@ -110,12 +110,13 @@ class Server:
         new = RaftID(member)
         await self.member.add_learner(new)
         while not await self._promoted(new):
-            await asyncio.sleep(0.05)
+            continue
 
     async def _promoted(self, new: RaftID) -> bool:
         try:
             await self.member.promote(new)
         except SwarmError:
+            await asyncio.sleep(0.05)
             return False
         return True
 
@@ -169,7 +170,7 @@ def answer(value: object) -> None:
 # ---- the conductor -----------------------------------------------------------------------------
 
 
-class Process:
+class _Process:
     """A member's process, asked and answered in turn."""
 
     def __init__(self, root: Path, loop: str, *, founds: bool) -> None:
@@ -198,13 +199,13 @@ class Process:
         self.child.communicate()
 
 
-def tell_addresses(processes: Iterable[Process]) -> None:
+def tell_addresses(processes: Iterable[_Process]) -> None:
     addresses = {process.hello["id"]: process.hello["address"] for process in processes}
     for process in processes:
         process.ask("peers", addresses=addresses)
 
 
-def leader(processes: Iterable[Process]) -> Process:
+def leader(processes: Iterable[_Process]) -> _Process:
     """Whoever leads first."""
     for process in itertools.cycle(processes):
         if process.ask("leads"):
@@ -213,7 +214,7 @@ def leader(processes: Iterable[Process]) -> Process:
     raise AssertionError
 
 
-def failover(processes: list[Process]) -> float:
+def failover(processes: list[_Process]) -> float:
     """Seconds from the kill of the leader to the next one that serves; it is started again."""
     victim = leader(processes)
     rest = [process for process in processes if process is not victim]
@@ -221,7 +222,7 @@ def failover(processes: list[Process]) -> float:
     victim.kill()
     following = leader(rest)
     took = time.perf_counter() - began
-    again = Process(victim.root, victim.loop, founds=False)
+    again = _Process(victim.root, victim.loop, founds=False)
     processes[:] = [*rest, again]
     tell_addresses(processes)
     while again.ask("applied") != following.ask("applied"):
@@ -230,7 +231,7 @@ def failover(processes: list[Process]) -> float:
 
 
 def measure(count: int, options: argparse.Namespace, root: Path) -> None:
-    processes = [Process(root / f"{count}-{i}", options.loop, founds=i == 0) for i in range(count)]
+    processes = [_Process(root / f"{count}-{i}", options.loop, founds=i == 0) for i in range(count)]
     try:
         tell_addresses(processes)
         first = leader(processes)
@@ -294,7 +295,7 @@ def serve(options: argparse.Namespace) -> None:
     factory = uvloop.new_event_loop if options.loop == "uvloop" else None
 
     async def run() -> None:
-        await Server(options.serve, own, founds=options.founds).serve()
+        await _Server(options.serve, own, founds=options.founds).serve()
 
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(run())

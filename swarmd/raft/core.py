@@ -9,6 +9,7 @@ That entry is empty, everything before it was read from the disk, and no message
 before the sync; every other entry of a leader is counted in a later tick than it was appended (D23).
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable
 
@@ -247,7 +248,10 @@ class Core:
             return None
         configuration = self.log.membership.at(index)
         head = Head(FORMAT, self.log.entry(index - 1), self.log.entry(index), configuration)
-        return head, self._machine.snapshot()
+        parts = iter(self._machine.snapshot())
+        # Drawn at once, so that a generator has seen the state of this moment.
+        first = list(itertools.islice(parts, 1))
+        return head, itertools.chain(first, parts)
 
     def finish_snapshot(self, head: Head, keep_entries: int) -> None:
         """It is on disk: drop the log in front of it, but for some entries for those who lag."""

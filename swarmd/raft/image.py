@@ -52,7 +52,7 @@ def decode_head(part: bytes) -> Head:
     """Raises WireError if it is none, or one of a newer format."""
     try:
         head = _decode_head(part)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: text that is not UTF-8
         raise WireError(f"snapshot head: {error}") from error
     if head.format != FORMAT:
         raise WireError(f"snapshot of format {head.format}: written by a newer version?")

@@ -85,7 +85,9 @@ class StateMachine(Protocol):
     def snapshot(self) -> Iterable[bytes]:
         """The state at the moment of the call, encoded lazily, each slice within a millisecond.
 
-        Commands are applied while the slices are drawn; what is drawn must not change with them.
+        The first slice is drawn in the call's own moment, so a generator that copies what it needs
+        before its first `yield` will do.  Commands are applied while the others are drawn; what is
+        drawn must not change with them.
         """
         ...
 

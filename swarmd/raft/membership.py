@@ -41,7 +41,7 @@ def parse_change(command: bytes) -> Change | None:
         return None
     try:
         return _decode_change(memoryview(command)[1:])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:  # ValueError: text that is not UTF-8
         raise WireError(f"membership entry: {error}") from error
 
 

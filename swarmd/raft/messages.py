@@ -127,6 +127,9 @@ Message = (
     | ReadOk
 )
 
+#: ValueError is msgspec's for text that is not UTF-8.
+_UNREADABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)
 _entries = msgspec.msgpack.Decoder(list[tuple[bytes, Number, Number]])
@@ -141,7 +144,7 @@ def decode(frame: bytes) -> Message | None:
     """The message of a frame, None if there is none that we know."""
     try:
         message: Message = _decoder.decode(frame)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
     return message
 
@@ -159,7 +162,7 @@ def decode_entries(append: Append, max_command_bytes: int) -> list[Entry] | None
     """
     try:
         entries = _entries.decode(append.entries)
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNREADABLE:
         return None
     index, term = append.prev_index, append.prev_term
     for command, own_index, own_term in entries:

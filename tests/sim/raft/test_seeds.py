@@ -58,7 +58,7 @@ def test_reads_that_ask_nobody_would_be_stale() -> None:
 
 
 def test_a_seed_is_the_same_schedule_under_any_hash_seed() -> None:
-    """pysyncobj iterates over sets of nodes; their hash must not follow PYTHONHASHSEED."""
+    """Pysyncobj iterates over sets of nodes; their hash must not follow PYTHONHASHSEED."""
     digests = {
         subprocess.run(
             [sys.executable, "-m", "tests.sim.raft.runs", "digest", "7"],

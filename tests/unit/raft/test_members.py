@@ -136,7 +136,7 @@ def test_a_command_without_a_majority_is_unknown_at_its_deadline() -> None:
 
 
 def test_a_command_that_fails_to_apply_fails_once_and_stops_nobody() -> None:
-    """pysyncobj would apply it forever (D14)."""
+    """Pysyncobj would apply it forever (D14)."""
 
     async def test() -> None:
         cluster = Cluster()
@@ -393,9 +393,7 @@ def test_frames_that_nobody_can_read_end_their_connection_and_nothing_else() -> 
         cluster = Cluster()
         nodes = await cluster.grow(3)
         near, far = pair()
-        served = asyncio.get_running_loop().create_task(
-            nodes[0].member.attach(RaftID("1"), far)
-        )
+        served = asyncio.get_running_loop().create_task(nodes[0].member.attach(RaftID("1"), far))
         for k in range(20):
             near.send(b"\xc1" * k)
         await asyncio.wait([served])

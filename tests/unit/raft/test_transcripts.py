@@ -1,5 +1,7 @@
-"""Each schedule holds, and breaks with its bug planted: a rule without a test that fails without it
-is not a rule."""
+"""Each schedule holds, and breaks with its bug planted.
+
+A rule without a test that fails without it is not a rule.
+"""
 
 from collections.abc import Callable, Iterator
 

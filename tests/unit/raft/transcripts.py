@@ -336,7 +336,7 @@ def a_membership_change_in_the_log_is_in_force_after_a_restart() -> World:
 
 
 def a_proposal_that_a_snapshot_passed_over_is_unknown() -> World:
-    """pysyncobj would never answer it, or call it refused (D22)."""
+    """Pysyncobj would never answer it, or call it refused (D22)."""
     world = _three()
     world.propose(N0)
     world.step(N0)

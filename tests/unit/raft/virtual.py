@@ -224,9 +224,11 @@ def pair(delay_s: float = 0.001) -> tuple[MemoryConnection, MemoryConnection]:
 
 async def until(holds: Callable[[], object], within_s: float = 30.0) -> None:
     """Virtual time passes until it holds."""
-    async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.01)
+    for _ in range(int(within_s / 0.01)):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"it did not come within {within_s} s")
 
 
 async def outcome(call: Awaitable[object]) -> BaseException | None:
@@ -236,3 +238,12 @@ async def outcome(call: Awaitable[object]) -> BaseException | None:
     except Exception as error:
         return error
     return None
+
+
+def raises(kind: type[Exception], call: Callable[[], object]) -> None:
+    """It is raised, and nothing else."""
+    try:
+        call()
+    except kind:
+        return
+    raise AssertionError(f"{kind.__name__} was not raised")
