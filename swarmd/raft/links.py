@@ -52,11 +52,15 @@ class Links:
         self._told: dict[RaftID, _Link] = {}
         self._inbox: list[tuple[_Link, m.Message]] = []
         self._inbox_bytes = 0
+        self._is_closed = False
         self._has_room = asyncio.Event()
         self._has_room.set()
 
     async def serve(self, peer: RaftID, connection: Connection) -> None:
         """Read the connection until it ends or a newer one to the same peer replaces it."""
+        if self._is_closed:
+            connection.close()
+            return
         link = _Link(peer, connection)
         old = self._current.get(peer)
         self._current[peer] = link
@@ -129,7 +133,8 @@ class Links:
         return self._clock.monotonic() - link.heard_at
 
     def close(self) -> None:
-        """End all connections."""
+        """End all connections, and those that come later."""
+        self._is_closed = True
         for link in list(self._current.values()):
             link.connection.close()
 

@@ -13,7 +13,7 @@ from functools import partial
 from swarmd.ports import Disk, Seconds
 from swarmd.raft.core import Core
 from swarmd.raft.image import Head
-from swarmd.raft.interface import RaftConfig
+from swarmd.raft.interface import CorruptError, RaftConfig
 from swarmd.raft.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,18 @@ class Snapshotter:
         self._is_due = asyncio.Event()
         #: on disk, and the log not yet cut
         self._finished: Head | None = None
+        #: the snapshot on disk cannot be read back
+        self._failure: CorruptError | None = None
         #: when the image in memory was last of use
         self._lent_at: Seconds = 0.0
 
     def turn(self, now: Seconds) -> None:
-        """Called at the beginning of a turn: cut the log behind a finished snapshot, start the next."""
+        """Begin a turn: cut the log behind a finished snapshot, start the next.
+
+        Raises CorruptError if the snapshot on disk cannot be read back.
+        """
+        if self._failure is not None:
+            raise self._failure
         core = self._core
         if self._finished is not None:
             core.finish_snapshot(self._finished, self._config.keep_entries)
@@ -57,8 +64,8 @@ class Snapshotter:
         return grown >= self._config.snapshot_interval and self._finished is None
 
     async def run(self) -> None:
-        """Until cancelled.  Raises CorruptError if the snapshot cannot be read back."""
-        while True:
+        """Until cancelled, or until the next turn is to raise what happened."""
+        while self._failure is None:
             await self._is_due.wait()
             self._is_due.clear()
             try:
@@ -68,6 +75,9 @@ class Snapshotter:
                         self._core.transfers.load(stored.image, stored.sha256)
                 if self._has_grown():
                     await self._write()
+            except CorruptError as error:
+                self._failure = error
+                self._wake()
             except OSError:
                 log.exception("raft snapshot failed", extra={"retry_s": _RETRY_S})
                 await asyncio.sleep(_RETRY_S)

@@ -403,6 +403,21 @@ def test_frames_that_nobody_can_read_end_their_connection_and_nothing_else() -> 
     run(test)
 
 
+def test_a_member_that_has_ended_takes_nothing_and_says_nothing() -> None:
+    async def test() -> None:
+        node = Cluster().found()
+        await until(lambda: node.leads)
+        await node.stop()
+        near, far = pair()
+        await node.member.attach(RaftID("1"), far)
+        assert near.is_closed
+        assert isinstance(await outcome(node.member.propose(b"x")), NotLeaderError)
+        assert isinstance(await outcome(node.member.wait_applied(1)), UnavailableError)
+        assert node.member.status().members == ()
+
+    run(test)
+
+
 def test_subscribers_hear_of_leadership_and_progress() -> None:
     async def test() -> None:
         node, heard = Cluster().found(), []

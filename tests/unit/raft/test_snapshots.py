@@ -247,6 +247,24 @@ def test_commands_are_applied_while_a_snapshot_is_being_taken() -> None:
     run(test)
 
 
+def test_a_snapshot_that_rots_under_a_leader_ends_it_when_a_peer_needs_it() -> None:
+    """It may not go on with a log whose beginning nobody can give any more."""
+
+    async def test() -> None:
+        cluster = Cluster(SMALL)
+        node = cluster.found()
+        await until(lambda: node.leads)
+        for k in range(60):
+            await node.member.propose(b"%d" % k)
+        await until(lambda: node.member.status().snapshot_index > 0)
+        node.disk.files[NAME][50] ^= 0xFF
+        await node.member.add_learner(cluster.join().me)
+        await asyncio.wait([node.task])
+        assert isinstance(node.task.exception(), CorruptError)
+
+    run(test)
+
+
 def test_a_damaged_snapshot_keeps_the_member_from_starting() -> None:
     """D19."""
 
