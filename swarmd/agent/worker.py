@@ -201,7 +201,7 @@ class Worker:
                 self._strays[container.id] = None
         elif not local.memory.container_id:
             self.look(task_id)
-        elif local.memory.container_id != container.id and task_id not in self._in_flight:
+        elif local.memory.container_id != container.id:
             # A second container of one task: somebody copied its labels, or renamed and remade it.
             self._strays[container.id] = None
 
