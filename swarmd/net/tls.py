@@ -17,6 +17,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from swarmd.ports import Seconds
 
@@ -73,8 +74,8 @@ class TLSProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin the handshake."""
-        assert isinstance(transport, asyncio.Transport)
-        self._raw = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._raw = cast("asyncio.Transport", transport)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(HANDSHAKE_TIMEOUT_S, self._give_up_handshake)
         self._pump()

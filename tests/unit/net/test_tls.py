@@ -48,10 +48,11 @@ class Recorder(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def pair(server: Recorder, client: Recorder) -> AsyncIterator[None]:
-    """Both connected to each other."""
+async def pair(server: Recorder, client: Recorder) -> AsyncIterator[socket.socket]:
+    """Both connected to each other; yields the client's socket, to do mischief with."""
     loop = asyncio.get_running_loop()
     left, right = socket.socketpair()
+    wire = right.dup()
     await loop.connect_accepted_socket(
         lambda: TLSProtocol(SERVER, lambda: server, server_side=True), left
     )
@@ -60,10 +61,13 @@ async def pair(server: Recorder, client: Recorder) -> AsyncIterator[None]:
     )
     await server.made.wait()
     await client.made.wait()
-    yield
-    for side in (server, client):
-        side.transport.abort()
-        await side.lost
+    try:
+        yield wire
+    finally:
+        wire.close()
+        for side in (server, client):
+            side.transport.abort()
+            await side.lost
 
 
 async def test_a_side_that_has_ended_still_gets_the_whole_answer() -> None:
@@ -107,9 +111,9 @@ async def test_after_its_end_a_side_writes_nothing_more() -> None:
 async def test_a_cut_is_not_an_end() -> None:
     """Whoever can send a FIN in the peer's name must not be able to shorten an answer."""
     server, client = Recorder(), Recorder()
-    async with pair(server, client):
+    async with pair(server, client) as wire:
         client.transport.write(b"half of")
-        client.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        wire.shutdown(socket.SHUT_WR)
         error = await server.lost
         assert isinstance(error, ConnectionResetError)
         assert "without close_notify" in str(error)
