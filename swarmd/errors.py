@@ -2,7 +2,9 @@
 
     SwarmError
     ├── InvalidArgumentError      change the request
-    │   └── BadRequestError       it cannot even be read: refused at the edge
+    │   ├── BadRequestError       it cannot even be read: refused at the edge
+    │   └── UnclassifiedError     the same, but Docker gives it no class and answers 500
+    │       └── UnknownCodeError  likewise, said by its control API
     ├── NotFoundError             name another object
     ├── AmbiguousError            give more of the id
     ├── ConflictError             something else is in the way
@@ -34,6 +36,14 @@ class InvalidArgumentError(SwarmError):
 
 class BadRequestError(InvalidArgumentError):
     """The request cannot be read: its query, headers or JSON.  Said before any control is asked."""
+
+
+class UnclassifiedError(InvalidArgumentError):
+    """The request is wrong, but Docker's front end says so with 500, which clients know."""
+
+
+class UnknownCodeError(UnclassifiedError):
+    """The same, from Docker's control API."""
 
 
 class NotFoundError(SwarmError):

@@ -21,6 +21,8 @@ from swarmd.errors import (
     SequenceError,
     SwarmError,
     UnavailableError,
+    UnclassifiedError,
+    UnknownCodeError,
     UnsupportedError,
     WireError,
 )
@@ -48,6 +50,8 @@ HAS_EXPIRED = "Swarm certificates have expired. To replace them, leave the swarm
 _TABLE: dict[type[SwarmError], tuple[int, str]] = {
     InvalidArgumentError: (400, "InvalidArgument"),
     BadRequestError: (400, ""),
+    UnclassifiedError: (500, ""),
+    UnknownCodeError: (500, "Unknown"),
     NotFoundError: (404, ""),
     AmbiguousError: (400, ""),
     ConflictError: (409, ""),
