@@ -27,10 +27,10 @@ from swarmd.agent.worker import Order, Worker
 from swarmd.config import AgentConfig
 from swarmd.engine.version import parse_version
 from swarmd.errors import EngineError
-from swarmd.model.assignment import SessionMessage
+from swarmd.model.assignment import SessionMessage, StatusUpdate
 from swarmd.model.ids import ClusterID, NodeID, TaskID
 from swarmd.model.node import NodeDescription
-from swarmd.model.task import Task
+from swarmd.model.task import Task, TaskState
 from swarmd.ports import Clock, Disk, Engine, Random
 from swarmd.wire.container import CLUSTER_LABEL, Place, TaskNetworks
 
@@ -65,7 +65,8 @@ class AgentHooks(msgspec.Struct, frozen=True, kw_only=True):
     networks_ready: Callable[[Task], Awaitable[TaskNetworks]]
     #: every message of the session, the first one included
     on_session: Callable[[SessionMessage], None]
-    #: all tasks that have a container here, whenever one of them changed
+    #: all tasks that have a container here, whenever one of them changed; for the first time when
+    #: everything that was running before this process was looked at
     on_local: Callable[[tuple[LocalContainer, ...]], None]
 
 
@@ -140,8 +141,12 @@ class Agent:
             for key in work.cancelled:
                 executor.cut(key)
             for order in work.orders:
-                log.debug("order", extra={"task": order.key, "action": repr(order.action)})
+                log.debug(
+                    "order given", extra={"key": order.key, "action": type(order.action).__name__}
+                )
                 group.create_task(self._carry_out(worker, executor, clock, order))
+            for update in work.reached:
+                _log_state(update)
             self._tell(worker)
             await self._bell.wait(clock.until(work.wake_at))
 
@@ -156,7 +161,7 @@ class Agent:
 
     def _tell(self, worker: Worker) -> None:
         """Pass on what changed: containers, statuses, what belongs on disk."""
-        containers = worker.presence.taken()
+        containers = worker.containers()
         if containers is not None:
             self._hooks.on_local(containers)
             self._news.set()
@@ -223,6 +228,17 @@ class Agent:
             description=self._describe(),
             api_version=version,
         )
+
+
+def _log_state(update: StatusUpdate) -> None:
+    """Starts and ends are for operators, what lies between for those who look closer."""
+    status = update.status
+    is_told = status.state is TaskState.RUNNING or status.state.is_terminal
+    log.log(
+        logging.INFO if is_told else logging.DEBUG,
+        "task came to a state",
+        extra={"task": update.task_id, "state": status.state.value, "err": status.err},
+    )
 
 
 async def leave(engine: Engine, disk: Disk, cluster_id: ClusterID) -> None:

@@ -276,8 +276,6 @@ def _shut_down(local: Local, now: Timestamp, rules: Rules) -> Step:
 
 def _rest(local: Local, now: Timestamp, rules: Rules) -> Step:
     """It has ended; its container stays for its logs, and must not run (again)."""
-    if not local.memory.container_id:
-        return _step(local)
     if local.sighting is None:
         return _step(local, Inspect(reference=local.reference))
     container = local.container

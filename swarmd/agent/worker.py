@@ -27,10 +27,10 @@ from swarmd.agent.actions import (
 from swarmd.agent.assigned import AssignedSet, Taken
 from swarmd.agent.outbox import Outbox
 from swarmd.agent.outcome import after
-from swarmd.agent.presence import Presence
+from swarmd.agent.presence import LocalContainer, Presence
 from swarmd.agent.records import FORMAT, Saved, SavedAssignments, SavedMemories
 from swarmd.agent.task import Local, Memory, Rules, Sighting, next_step
-from swarmd.model.assignment import Assignments
+from swarmd.model.assignment import Assignments, StatusUpdate
 from swarmd.model.ids import ServiceID, TaskID
 from swarmd.model.service import StoredSpec
 from swarmd.model.task import Task, TaskState
@@ -54,6 +54,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: tuple[str, ...] = ()
     #: when to tick again if nothing happens before
     wake_at: Timestamp | None = None
+    #: states that tasks came to since the last tick, for the log
+    reached: tuple[StatusUpdate, ...] = ()
 
 
 class Worker:
@@ -86,8 +88,10 @@ class Worker:
         #: tasks whose next action waits for the disk
         self._unsaved: dict[TaskID, None] = {}
         self.outbox = Outbox(patience)
-        #: what the overlay and the resolver go by
-        self.presence = Presence()
+        self._presence = Presence()
+        #: tasks whose containers nobody has looked at since this process began
+        self._unseen: dict[TaskID, None] = {}
+        self._reached: list[StatusUpdate] = []
         if saved is not None:
             self._restore(saved)
 
@@ -126,6 +130,7 @@ class Worker:
                 memory=Memory(task_id=task.id, status=task.status),
                 sighting=Sighting(container=None) if is_fresh else None,
             )
+            self._watch_for(local)
         memory = _not_behind(local.memory, task)
         self._tasks[task.id] = msgspec.structs.replace(
             local, task=task, spec=spec, memory=memory, is_condemned=False
@@ -137,6 +142,11 @@ class Worker:
         local = self._tasks[task_id]
         if local.memory.status != local.task.status:
             self.outbox.put(task_id, local.memory.status, now)
+
+    def _watch_for(self, local: Local) -> None:
+        """A task from before this process may have a container."""
+        if local.sighting is None:
+            self._unseen[local.task.id] = None
 
     def _condemn(self, task_id: TaskID) -> None:
         self._tasks[task_id] = msgspec.structs.replace(
@@ -238,7 +248,10 @@ class Worker:
                 cancelled.append(task_id)
         self._in_flight.update((order.key, order.action) for order in orders)
         wake_at = self._wakes[0][0] if self._wakes else None
-        return Work(orders=tuple(orders), cancelled=tuple(cancelled), wake_at=wake_at)
+        reached, self._reached = tuple(self._reached), []
+        return Work(
+            orders=tuple(orders), cancelled=tuple(cancelled), wake_at=wake_at, reached=reached
+        )
 
     def _advance(self, local: Local, now: Timestamp) -> list[Order]:
         """Take a task as far as it goes without waiting."""
@@ -285,8 +298,11 @@ class Worker:
             local = msgspec.structs.replace(local, memory=memory)
             if not local.is_condemned:
                 self.outbox.put(task_id, status, now)
+                self._reached.append(StatusUpdate(task_id=task_id, status=status))
         self._tasks[task_id] = local
-        self.presence.show(local)
+        self._presence.show(local)
+        if local.sighting is not None:
+            self._unseen.pop(task_id, None)
         if local.memory != before.memory:
             self._touch(task_id)
         return local
@@ -298,7 +314,8 @@ class Worker:
 
     def _forget(self, task_id: TaskID) -> None:
         del self._tasks[task_id], self._touched[task_id]
-        self.presence.hide(task_id)
+        self._presence.hide(task_id)
+        self._unseen.pop(task_id, None)
         self._revision += 1
 
     # -- what is kept
@@ -359,10 +376,21 @@ class Worker:
                 memory=_not_behind(memories.get(task.id), task),
                 registry_auth=self._auth_of(task.service_id),
             )
+            self._watch_for(self._tasks[task.id])
             self._touched[task.id] = 0
             self._due[task.id] = None
 
     # -- what is shown
+
+    def containers(self) -> tuple[LocalContainer, ...] | None:
+        """All containers of tasks, if they changed since the last call.
+
+        None also until this process knows what is assigned and has looked at all of it: after a
+        restart, tables that stand for running containers must not be emptied first.
+        """
+        if not self._assigned.is_complete or self._unseen:
+            return None
+        return self._presence.taken()
 
     def container_of(self, task_id: TaskID) -> str | None:
         """The container of a task on this node, if it was made."""

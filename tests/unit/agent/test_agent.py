@@ -36,6 +36,7 @@ class World:
         self.config = AgentConfig()
         self.sessions: list[SessionMessage] = []
         self.local: tuple[LocalContainer, ...] = ()
+        self.told: list[tuple[LocalContainer, ...]] = []
         self.networks = TaskNetworks()
         self.network_error: Exception | None = None
         self.waiting_for_networks = 0
@@ -59,6 +60,7 @@ class World:
 
     def _on_local(self, containers: tuple[LocalContainer, ...]) -> None:
         self.local = containers
+        self.told.append(containers)
 
     async def _networks_ready(self, task: Task) -> TaskNetworks:
         assert task.id
@@ -120,9 +122,10 @@ def test_a_restarted_agent_adopts_what_runs_and_restarts_nothing() -> None:
             world.manager.want(*(task(n) for n in range(1, 6)))
             await until(lambda: all(world.shows(n, "running") for n in range(1, 6)))
         world.manager.die()
-        world._on_local(())
+        world.told.clear()
         async with world.running():
-            await until(lambda: len(world.local) == 5)
+            await until(lambda: world.told)
+            assert [len(told) for told in world.told] == [5]
             await asyncio.sleep(100)
             assert [(c.state, c.is_serving) for c in world.local] == [("running", True)] * 5
             world.manager.live(term=2)
@@ -134,6 +137,28 @@ def test_a_restarted_agent_adopts_what_runs_and_restarts_nothing() -> None:
     run(scenario())
     assert all(count == 1 for count in world.machine.starts.values())
     assert (world.engine.calls["create_container"], world.machine.removed) == (5, [])
+
+
+def test_the_disk_is_lost_and_a_container_that_should_not_run_is_found() -> None:
+    """Somebody emptied the state directory; meanwhile the manager gave the task up."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.running():
+            await until(lambda: world.sessions)
+            world.manager.want(task(1), task(2))
+            await until(lambda: world.shows(1, "running") and world.shows(2, "running"))
+        world.disk.files.clear()
+        world.manager.tasks[TaskID("t1")] = task(1, TaskState.SHUTDOWN, state=TaskState.ORPHANED)
+        world.manager.tasks[TaskID("t2")] = task(2, state=TaskState.RUNNING)
+        world.told.clear()
+        async with world.running():
+            await until(lambda: world.machine.containers["c1"].status == "exited")
+            assert [c.task.id for c in world.told[0]] == ["t1", "t2"]
+            await until(lambda: [c.task.id for c in world.local] == ["t2"])
+
+    run(scenario())
+    assert world.machine.starts == {"t1": 1, "t2": 1}
 
 
 def test_what_ended_while_swarmd_was_down_is_told_afterwards() -> None:

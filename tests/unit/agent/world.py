@@ -5,6 +5,8 @@ import selectors
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from swarmd.errors import NotPermittedError, UnavailableError
 from swarmd.model.assignment import (
     Assignments,
@@ -174,7 +176,9 @@ class Manager:
     def want(self, *tasks: Task) -> None:
         """New or changed tasks."""
         self.tasks.update((task.id, task) for task in tasks)
-        self.send(change(self._next(), *tasks, term=self.term))
+        specs = complete(*tasks, spec=self.spec).specs
+        message = change(self._next(), *tasks, term=self.term)
+        self.send(msgspec.structs.replace(message, specs=specs))
 
     def drop(self, *task_ids: str) -> None:
         for task_id in task_ids:
