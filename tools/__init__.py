@@ -1,0 +1,1 @@
+"""Programs around swarmd: the lab of hosts, the demo."""

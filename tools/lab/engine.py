@@ -1,0 +1,115 @@
+"""A host's dockerd, from outside: is it there, does it answer, import an image, stop it."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tools.lab.busybox import busybox_tar
+from tools.lab.linux import start_time
+from tools.lab.records import running_init
+from tools.lab.shell import LabError
+
+_CALL_S = 2.0
+_IMPORT_S = 60.0
+_STOP_S = 60.0
+#: dockerd's own command line, as `host.start_engine` writes it.
+_MARKS = (b"--data-root", b"--pidfile", b"/run/docker.pid")
+
+
+class HostEngine:
+    """The engine of the host whose files are in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        self._folder = folder
+        self.socket_path = folder / "run" / "docker.sock"
+
+    def answers(self) -> bool:
+        """Whether `/_ping` is answered now."""
+        try:
+            return self._call("GET", "/_ping")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def await_answer(self, longest_s: float) -> None:
+        """Raises LabError with the end of its log if it died or is silent for too long."""
+        deadline = time.perf_counter() + longest_s
+        began = time.perf_counter()
+        while not self.answers():
+            now = time.perf_counter()
+            # init needs a moment before there is a process to find.
+            is_dead = now - began > _CALL_S and self.pid() is None
+            if is_dead or now > deadline or running_init(self._folder) is None:
+                raise LabError(f"{self.name}: dockerd does not answer\n{self._log_end()}")
+            time.sleep(0.05)
+
+    def pid(self) -> int | None:
+        """PID of dockerd as seen from this machine, or None."""
+        init = running_init(self._folder)
+        if init is None:
+            return None
+        namespace = Path(f"/proc/{init}/ns/pid").readlink()
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):
+                is_here = (process / "ns/pid").readlink() == namespace
+                if is_here and _is_dockerd(process / "cmdline"):
+                    return int(process.name)
+        return None
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal to dockerd and wait until it is gone; containers live on if it was KILL."""
+        pid = self.pid()
+        if pid is None:
+            return
+        began = start_time(pid)
+        os.kill(pid, number)
+        deadline = time.perf_counter() + _STOP_S
+        while start_time(pid) == began:
+            if time.perf_counter() > deadline:
+                raise LabError(f"{self.name}: dockerd {pid} does not stop")
+            time.sleep(0.02)
+
+    def import_busybox(self, name: str) -> None:
+        """Import the image under `name`, unless it is there."""
+        repository, _, tag = name.partition(":")
+        tag = tag or "latest"
+        if self._call("GET", f"/images/{repository}:{tag}/json")[0] == 200:
+            return
+        changes = [("changes", 'CMD ["sh"]'), ("changes", "ENV PATH=/bin")]
+        query = urlencode([("fromSrc", "-"), ("repo", repository), ("tag", tag), *changes])
+        status, body = self._call("POST", f"/images/create?{query}", busybox_tar(), _IMPORT_S)
+        if status != 200 or b'"error"' in body:
+            raise LabError(f"{self.name}: import of {name}: {status} {body[:300]!r}")
+
+    def _call(
+        self, method: str, path: str, body: bytes = b"", longest_s: float = _CALL_S
+    ) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        try:
+            connection.sock.settimeout(longest_s)
+            connection.sock.connect(str(self.socket_path))
+            headers = {"Content-Type": "application/x-tar"} if body else {}
+            connection.request(method, path, body=body or None, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def _log_end(self) -> str:
+        try:
+            return (self._folder / "dockerd.log").read_text(errors="replace")[-1500:]
+        except OSError as error:
+            return str(error)
+
+
+def _is_dockerd(command_line: Path) -> bool:
+    words = command_line.read_bytes().split(b"\0")
+    return all(mark in words for mark in _MARKS)
