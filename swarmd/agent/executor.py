@@ -71,7 +71,7 @@ class Executor:
         """End an order now; its outcome will be Lost."""
         self._cut.add(key)
         deadline = self._deadlines.pop(key, None)
-        if deadline is not None:
+        if deadline is not None and not deadline.expired():
             deadline.reschedule(asyncio.get_running_loop().time())
 
     async def carry_out(self, order: Order) -> Outcome:

@@ -112,14 +112,7 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch.run(worker, self._heard))
-                group.create_task(
-                    session.run(
-                        ports.random,
-                        clock,
-                        on_session=self._hooks.on_session,
-                        on_assigned=self._bell.ring,
-                    )
-                )
+                group.create_task(self._keep_session(session, clock))
                 group.create_task(self._save(worker, clock))
                 await self._drive(worker, executor, clock, group)
         finally:
@@ -149,6 +142,16 @@ class Agent:
                 _log_state(update)
             self._tell(worker)
             await self._bell.wait(clock.until(work.wake_at))
+
+    async def _keep_session(self, session: SessionLoop, clock: SteadyClock) -> None:
+        # A node that says what it has from the start need not be described twice.
+        await self._watch.was_asked.wait()
+        await session.run(
+            self._ports.random,
+            clock,
+            on_session=self._hooks.on_session,
+            on_assigned=self._bell.ring,
+        )
 
     async def _carry_out(
         self, worker: Worker, executor: Executor, clock: SteadyClock, order: Order
@@ -213,6 +216,7 @@ class Agent:
         if self._session is not None and self._was_reachable != self._watch.is_reachable:
             self._was_reachable = self._watch.is_reachable
             self._session.health.ring()
+            self._session.facts.ring()
 
     def _describe(self) -> NodeDescription:
         return describe(self._watch.info, self._hooks.facts())

@@ -46,6 +46,8 @@ class EngineWatch:
         #: as last told; None until the engine answered once
         self.info: EngineInfo | None = None
         self.is_reachable = False
+        #: set once the engine answered, or did not
+        self.was_asked = asyncio.Event()
         self._suspicion = Bell()
 
     def suspect(self) -> None:
@@ -57,17 +59,21 @@ class EngineWatch:
         backoff = Backoff(
             self._random.uniform, first_s=self._config.retry_first_s, most_s=_RETRY_MOST_S
         )
+        loop = asyncio.get_running_loop()
         while True:
             if await self._ask():
                 worker.engine_found()
                 changed()
-                backoff.reset()
-                await first_end(
+                began = loop.time()
+                failure = await first_end(
                     self._follow_events(worker, changed),
                     self._look_again(worker, changed),
                     self._check_health(),
                     expected=(EngineError, TimeoutError),
                 )
+                log.info("engine watched anew", extra={"reason": str(failure or "no answer")})
+                if loop.time() - began > self._config.look_s:
+                    backoff.reset()
             else:
                 worker.engine_lost()
                 changed()
@@ -86,6 +92,7 @@ class EngineWatch:
                 log.warning("engine lost", extra={"reason": str(error) or "no answer"})
         if self.is_reachable and not was_reachable:
             log.info("engine found", extra={"version": self.info and self.info.engine_version})
+        self.was_asked.set()
         return self.is_reachable
 
     async def _check_health(self) -> None:

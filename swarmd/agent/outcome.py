@@ -158,6 +158,9 @@ def _lost(local: Local, action: Action, now: Timestamp) -> Local:
     """Nothing is known of the container, unless the action had nothing to do with it."""
     if not isinstance(action, FindImage | Pull | AwaitNetworks):
         local = msgspec.structs.replace(local, sighting=None)
+    if isinstance(action, Create):
+        # By the next try the node's part of the networks may have been made anew.
+        local = msgspec.structs.replace(local, networks=None)
     return _later(local, now)
 
 

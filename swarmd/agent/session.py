@@ -66,6 +66,8 @@ class SessionLoop:
         self.reports = Bell()
         #: rung when the engine's health changed
         self.health = Bell()
+        #: rung when the node may have to be described anew
+        self.facts = Bell()
         self._current: _Session | None = None
 
     async def run(
@@ -197,7 +199,7 @@ class SessionLoop:
 
     async def _describe(self, session: _Session, told: NodeDescription) -> None:
         while True:
-            await asyncio.sleep(self._config.describe_s)
+            await self.facts.wait(self._config.describe_s)
             description = self._node.describe()
             if description != told:
                 async with asyncio.timeout(self._config.manager_call_s):

@@ -171,8 +171,10 @@ class Worker:
     # -- what is seen
 
     def engine_found(self) -> None:
-        """The engine answers (again): nothing that was known of containers holds."""
+        """The engine answers (again): nothing that was known of it holds."""
         self._is_engine_here = True
+        for task_id, local in self._tasks.items():
+            self._tasks[task_id] = msgspec.structs.replace(local, networks=None)
         self.look_again()
 
     def engine_lost(self) -> None:

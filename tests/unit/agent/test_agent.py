@@ -100,11 +100,8 @@ def test_an_assigned_task_runs_and_the_manager_hears_of_it() -> None:
                 ("t1", True, 1000),
                 ("t2", True, 1000),
             ]
-            description = world.manager.descriptions[-1]
-            assert (description.hostname, description.platform.os) in (
-                ("alpha", "linux"),
-                ("fallback", ""),
-            )
+            [description] = world.manager.descriptions
+            assert (description.hostname, description.platform.os) == ("alpha", "linux")
             await until(lambda: len(world.manager.beats) > 2)
             assert world.manager.beats[-1].engine_reachable
 
@@ -202,6 +199,39 @@ def test_an_engine_that_goes_away_and_returns_fails_nothing() -> None:
 
     run(scenario())
     assert world.machine.starts == {"t1": 1, "t2": 1, "t3": 1}
+
+
+def test_a_node_without_its_engine_is_listed_and_described_anew_when_the_engine_comes() -> None:
+    """The machine boots, and swarmd is up before the engine."""
+    world = World()
+    world.engine.is_away = True
+
+    async def scenario() -> None:
+        manager = world.manager
+        async with world.running():
+            await until(lambda: manager.beats)
+            assert not manager.beats[-1].engine_reachable
+            assert manager.descriptions[-1].hostname == "fallback"
+            world.engine.back()
+            await until(lambda: manager.beats[-1].engine_reachable, within_s=2)
+            await until(lambda: manager.descriptions[-1].hostname == "alpha", within_s=2)
+
+    run(scenario())
+
+
+def test_an_engine_that_refuses_to_list_is_not_asked_in_a_busy_loop() -> None:
+    world = World()
+    world.engine.faults["list_containers"] = [EngineError(500, "database is locked")] * 1000
+
+    async def scenario() -> None:
+        async with world.running():
+            await until(lambda: world.sessions)
+            world.manager.want(task(1))
+            await until(lambda: world.shows(1, "running"))
+            await asyncio.sleep(60)
+
+    run(scenario())
+    assert world.engine.calls["list_containers"] < 120
 
 
 def test_an_event_hurries_the_look_and_a_lost_one_only_delays_it() -> None:
