@@ -1,4 +1,4 @@
-"""Frames, TLS, RPC, datagrams, disk: the real ports of everything but engine and kernel.
+"""Frames, TLS, RPC, datagrams, disk, the kernel's tools: the real ports of everything but the engine.
 
     frames      length-prefixed frames (pure)
     rpc         calls and streams, many on one connection (pure)
@@ -9,6 +9,7 @@
     streams     the Network port: TLS streams of frames, datagrams
     disk        the Disk port on a directory
     clock       the Clock and Random ports
+kernel      the Kernel port: ip, bridge, nft as processes
     addresses   "host:port" to its parts and back (pure)
 
 Nothing here knows what the frames mean.

@@ -1,0 +1,59 @@
+"""The Kernel port on commands that need no privilege."""
+
+import asyncio
+
+import pytest
+
+from swarmd.net.kernel import LinuxKernel
+
+
+async def test_a_command_that_fails_is_an_oserror_with_its_own_words() -> None:
+    with pytest.raises(OSError, match="nonesuch"):
+        await LinuxKernel().output("ls", "/nonesuch")
+
+
+async def test_the_output_of_a_command_is_its_standard_output() -> None:
+    assert await LinuxKernel().output("printf", "a b") == "a b"
+
+
+async def test_the_status_of_a_question_is_an_answer_and_no_error() -> None:
+    assert await LinuxKernel().run("sh", "-c", "exit 3") == 3
+
+
+async def test_a_program_that_is_not_installed_is_an_oserror() -> None:
+    with pytest.raises(OSError, match="nonesuch-tool is not installed"):
+        await LinuxKernel().run("nonesuch-tool")
+
+
+async def test_a_command_that_hangs_is_killed_and_named() -> None:
+    with pytest.raises(TimeoutError, match="sleep 60"):
+        await LinuxKernel(command_s=0.05).output("sleep", "60")
+
+
+async def test_a_command_ends_with_the_call_that_waits_for_it() -> None:
+    """Shutdown while a command runs: nothing of ours stays behind."""
+    call = LinuxKernel().output("sleep", "60")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await call
+
+
+async def test_a_batch_without_lines_starts_no_process() -> None:
+    kernel = LinuxKernel()
+    await kernel.ip(())
+    await kernel.bridge(())
+
+
+async def test_every_line_of_a_batch_is_tried_and_a_failure_is_told() -> None:
+    kernel = LinuxKernel()
+    with pytest.raises(OSError, match="nonesuch0"):
+        await kernel.ip(["link show nonesuch0", "link show lo"])
+
+
+async def test_a_setting_that_this_kernel_does_not_have_is_left_out() -> None:
+    await LinuxKernel().sysctl("net/ipv4/conf/nonesuch0/rp_filter", "2")
+
+
+async def test_the_tables_of_a_process_that_is_gone_are_an_oserror() -> None:
+    with pytest.raises(OSError, match="nsenter"):
+        await LinuxKernel().nft("", pid=2**22 + 1)
