@@ -15,6 +15,8 @@ from swarmd.store.view import View
 
 #: Batches that wait for a reader; then the agents wait.
 QUEUE_BATCHES = 64
+#: Longest time without a batch.
+SILENCE_S = 1.0
 
 #: Which tasks a reader wants to see, as of a view.
 Select = Callable[[View], Iterable[Task]]
@@ -26,6 +28,14 @@ class _Reader:
     def __init__(self, identity: str, select: Select, options: LogOptions) -> None:
         self.id, self.select, self.options = identity, select, options
         self.batches: asyncio.Queue[LogBatch] = asyncio.Queue(QUEUE_BATCHES)
+
+    async def next_batch(self) -> LogBatch:
+        """The next one, or an empty one after a second."""
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                return await self.batches.get()
+        except TimeoutError:
+            return LogBatch(subscription_id=self.id)
 
 
 class LogBroker:
@@ -39,12 +49,15 @@ class LogBroker:
     async def read(
         self, identity: str, select: Select, options: LogOptions
     ) -> AsyncGenerator[LogBatch, None]:
-        """Batches as they come, until the caller closes the generator."""
+        """Batches as they come, until the caller closes the generator.
+
+        When a second passes without one, an empty one: readers look then whether nodes were lost.
+        """
         reader = self._readers[identity] = _Reader(identity, select, options)
         self.on_change()
         try:
             while True:
-                yield await reader.batches.get()
+                yield await reader.next_batch()
         finally:
             del self._readers[identity]
             self.on_change()
