@@ -15,7 +15,7 @@ from swarmd.api.nouns import Nouns
 from swarmd.dispatcher.control.agenda import Agenda
 from swarmd.dispatcher.control.control import control
 from swarmd.engine.version import NEWEST_API, ApiVersion
-from swarmd.errors import NoLeaderError, NotManagerError
+from swarmd.errors import NoLeaderError, NotManagerError, OutcomeUnknownError
 from swarmd.model.assignment import LogBatch, LogOptions
 from swarmd.model.cluster import Cluster as ClusterRecord
 from swarmd.model.cluster import ClusterSpec, JoinSecrets
@@ -50,7 +50,7 @@ START = 1_795_240_183 * SECOND
 class FakeCluster:
     """`Cluster` and `Leadership` of a manager that leads alone, unless a test says otherwise."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_token: int = 0) -> None:
         self.tables = Tables()
         self.agenda = Agenda()
         self.now: Timestamp = START
@@ -60,13 +60,15 @@ class FakeCluster:
         self.failures: list[Exception] = []
         #: who answers forwarded requests
         self.leader: Nouns | None = None
+        #: so many answers of the leader do not arrive
+        self.lost_answers = 0
         self.waited: list[Version] = []
         self.managers: dict[NodeID, ManagerStatus] = {}
         self.requests: list[object] = []
         #: what a reader of logs gets
         self.batches: list[LogBatch] = []
         self.log_options: list[LogOptions] = []
-        self._tokens = 0
+        self._tokens = first_token
 
     # ---- Cluster
 
@@ -146,6 +148,9 @@ class FakeCluster:
             raise NoLeaderError
         async with contextlib.aclosing(self.leader.forwarder.serve(payload)) as items:
             async for item in items:
+                if self.lost_answers:
+                    self.lost_answers -= 1
+                    raise OutcomeUnknownError("the connection broke")
                 yield item
 
     async def wait_applied(self, index: Version) -> None:

@@ -1,0 +1,182 @@
+"""The cluster's networks, as the merged paths ask for them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from swarmd.api import respond
+from swarmd.api.message import Response
+from swarmd.engine.version import NEWEST_API, ApiVersion
+from swarmd.errors import ConflictError, NotFoundError, PreconditionError, SwarmError
+from tests.unit.api_nouns.parts import Api, request, service
+
+NET1 = {"Name": "net1", "Driver": "overlay", "Attachable": True, "Labels": {"k": "v"}}
+
+
+async def listed(api: Api, version: ApiVersion = NEWEST_API) -> list[dict[str, Any]]:
+    documents = await api.nouns.networks.list(request(version=version))
+    return [msgspec.json.decode(document) for document in documents]
+
+
+async def create(api: Api, body: object) -> str:
+    answer = await api.nouns.networks.create(request(body=body))
+    assert answer.status == 201
+    assert isinstance(answer.body, bytes)
+    document = msgspec.json.decode(answer.body)
+    assert document["Warning"] == ""
+    return str(document["Id"])
+
+
+async def refusal(api: Api, body: object) -> Response:
+    with pytest.raises(SwarmError) as raised:
+        await api.nouns.networks.create(request(body=body))
+    return respond.refusal(raised.value)
+
+
+async def test_a_network_is_shown_as_docker_shows_it(api: Api) -> None:
+    """The JSON of the reference's appendix: on a manager without a local endpoint."""
+    identity = await create(api, NET1)
+    await api.cluster.settle()
+    _, shown = await listed(api)
+    assert shown.pop("Created").startswith("2026-11-21T05:49:43")
+    assert shown == {
+        "Name": "net1",
+        "Id": identity,
+        "Scope": "swarm",
+        "Driver": "overlay",
+        "EnableIPv4": True,
+        "EnableIPv6": False,
+        "IPAM": {
+            "Driver": "default",
+            "Options": None,
+            "Config": [{"Subnet": "10.0.1.0/24", "Gateway": "10.0.1.1"}],
+        },
+        "Internal": False,
+        "Attachable": True,
+        "Ingress": False,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": False,
+        "Containers": None,
+        "Options": {"com.docker.network.driver.overlay.vxlanid_list": "4097"},
+        "Labels": {"k": "v"},
+    }
+
+
+async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
+    (shown,) = await listed(api, ApiVersion(1, 47))
+    assert "EnableIPv4" not in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"Name": "ingress", "Driver": "overlay"}, 409, "network with name ingress already exists"),
+        (
+            {"Name": "two", "Ingress": True},
+            409,
+            "ingress network (ingressid) is already present",
+        ),
+        (
+            {"Name": "two", "Ingress": True, "Attachable": True},
+            400,
+            "rpc error: code = InvalidArgument desc = ingress network cannot be attachable",
+        ),
+        (
+            {"Name": "two", "Ingress": True, "Driver": "bridge"},
+            501,
+            (
+                "rpc error: code = Unimplemented desc = only overlay driver is currently supported for "
+                "ingress network"
+            ),
+        ),
+        (
+            {"Name": "bridge", "Driver": "overlay"},
+            403,
+            "operation is not permitted on predefined bridge network ",
+        ),
+        (
+            {"Name": "n", "IPAM": {"Config": [{"Subnet": "zz"}]}},
+            400,
+            "Invalid subnet zz : invalid CIDR address: zz",
+        ),
+        (
+            {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.0.0.0/16"}]}},
+            403,
+            "Pool overlaps with other one on this address space",
+        ),
+        (
+            {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "Gateway": "10.8.0.1"}]}},
+            400,
+            "no matching subnet for gateway 10.8.0.1",
+        ),
+        ({"Name": ""}, 400, "rpc error: code = InvalidArgument desc = name must be provided"),
+        ({"Name": 5}, 400, "invalid JSON: Expected `str`, got `int` - at `$.Name`"),
+    ],
+)
+async def test_a_create_is_refused_in_docker_s_words(
+    api: Api, body: object, status: int, message: str
+) -> None:
+    answer = await refusal(api, body)
+    assert answer == respond.error(status, message)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Name": "n", "EnableIPv6": True},
+        {"Name": "n", "Driver": "macvlan"},
+        {"Name": "n", "ConfigOnly": True},
+        {"Name": "n", "ConfigFrom": {"Network": "x"}},
+        {"Name": "n", "IPAM": {"Driver": "dhcp"}},
+        {"Name": "n", "IPAM": {"Config": [{"Subnet": "fd00::/64"}]}},
+        {"Name": "n", "Options": {"encrypted": ""}},
+    ],
+)
+async def test_what_is_not_done_yet_is_refused_and_not_ignored(api: Api, body: object) -> None:
+    answer = await refusal(api, body)
+    assert answer.status == 501
+    assert isinstance(answer.body, bytes)
+    assert b"not supported yet" in answer.body
+
+
+async def test_a_subnet_of_the_user_s_choice_is_used(api: Api) -> None:
+    config = {"Subnet": "172.30.5.0/24", "Gateway": "172.30.5.254"}
+    await create(api, {"Name": "n", "IPAM": {"Driver": "default", "Config": [config]}})
+    await api.cluster.settle()
+    _, shown = await listed(api)
+    assert shown["IPAM"]["Config"] == [config]
+
+
+async def test_a_network_in_use_stays(api: Api) -> None:
+    identity = await create(api, NET1)
+    template = {"ContainerSpec": {"Image": "busybox"}, "Networks": [{"Target": "net1"}]}
+    service_id = await api.create(service(TaskTemplate=template, replicas=1))
+    await api.cluster.settle()
+    with pytest.raises(PreconditionError, match=f"{identity} is in use by service {service_id}"):
+        await api.nouns.networks.remove(identity, request())
+    await api.ask("service_remove", id="web")
+    with pytest.raises(PreconditionError, match=f"network {identity} is in use by task "):
+        await api.nouns.networks.remove(identity, request())
+    await api.cluster.settle()
+    assert (await api.nouns.networks.remove(identity, request())).status == 204
+    with pytest.raises(NotFoundError):
+        await api.nouns.networks.remove(identity, request())
+
+
+async def test_the_ingress_network_stays_while_ports_are_published(api: Api) -> None:
+    ports = {"Ports": [{"TargetPort": 80, "PublishedPort": 80}]}
+    identity = await api.create(service(EndpointSpec=ports))
+    with pytest.raises(PreconditionError, match=f"because service {identity} depends on it"):
+        await api.nouns.networks.remove("ingressid", request())
+    await api.ask("service_remove", id="web")
+    assert (await api.nouns.networks.remove("ingressid", request())).status == 204
+    status, message = await api.refused("service_create", body=service("b", EndpointSpec=ports))
+    assert status == 400
+    assert message.endswith("service needs ingress network, but no ingress network is present")
+
+
+async def test_two_networks_of_one_name_are_refused_whatever_their_case(api: Api) -> None:
+    await create(api, NET1)
+    with pytest.raises(ConflictError):
+        await api.nouns.networks.create(request(body={**NET1, "Name": "NET1"}))
