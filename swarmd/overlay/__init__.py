@@ -1,1 +1,10 @@
-"""Networks between nodes: an engine bridge with one VXLAN port each."""
+"""Networks between nodes: an engine bridge with one VXLAN port each.
+
+names       what things of ours are called (pure)
+observe     the output of `ip` and `bridge`, read into structs (pure)
+entries     who is reached through a port: forwarding and neighbour entries (pure)
+plan        wanted minus observed (pure)
+attach      a task's place in its networks (pure)
+carry       a look, and the carrying out of a plan; `leave`
+loop        keeps the node's part in line with the newest data plane
+"""

@@ -1,0 +1,112 @@
+"""A look at the node, and the carrying out of what a plan says, through the ports.
+
+Nothing is decided here but what follows from a refusal: the engine keeps a network while containers
+are attached, and does not make one whose subnet it uses elsewhere.  The other networks go on.
+"""
+
+import logging
+from collections.abc import Iterable
+from itertools import chain
+
+import msgspec
+
+from swarmd.errors import EngineError
+from swarmd.model.dataplane import DataPlane
+from swarmd.model.ids import NetworkID
+from swarmd.overlay.names import NETWORK_LABEL
+from swarmd.overlay.observe import FORWARDING, LINKS, NEIGHBOURS, Observed, read
+from swarmd.overlay.plan import NetworkWork, Work, plan
+from swarmd.ports import Engine, Kernel
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What was refused; everything else is done."""
+
+    #: networks that do not stand
+    refused: dict[NetworkID, EngineError]
+    #: False: something that should be gone is still there
+    is_tidy: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Everything was done."""
+        return self.is_tidy and not self.refused
+
+
+async def observe(engine: Engine, kernel: Kernel) -> Observed:
+    """Raises EngineError or OSError, ValueError if a tool says what cannot be read."""
+    networks = await engine.list_networks(NETWORK_LABEL)
+    return read(
+        networks,
+        await kernel.output(*LINKS),
+        await kernel.output(*NEIGHBOURS),
+        await kernel.output(*FORWARDING),
+    )
+
+
+async def carry_out(engine: Engine, kernel: Kernel, work: Work) -> Outcome:
+    """Raises OSError if the kernel refuses, and EngineError if the engine cannot be reached."""
+    lines = list(work.orphans)
+    is_tidy = True
+    for removal in work.removals:
+        if await _remove(engine, removal.engine_id):
+            lines.extend(removal.links)
+        else:
+            is_tidy = False
+    refused: dict[NetworkID, EngineError] = {}
+    standing = []
+    for network in work.networks:
+        try:
+            await _make(engine, network)
+        except EngineError as error:
+            if error.is_unreachable:
+                raise
+            log.warning("network refused", extra={"network": network.id, "reason": str(error)})
+            refused[network.id] = error
+        else:
+            standing.append(network)
+    lines.extend(_joined(network.links for network in standing))
+    lines.extend(_joined(network.neighbours for network in standing))
+    await kernel.ip(lines)
+    await kernel.bridge(_joined(network.forwarding for network in standing))
+    for name, value in chain.from_iterable(network.sysctls for network in standing):
+        await kernel.sysctl(name, value)
+    return Outcome(refused, is_tidy)
+
+
+async def leave(engine: Engine, kernel: Kernel) -> None:
+    """Remove every overlay from this node: what carries our label or name, and nothing else.
+
+    Raises EngineError if containers are still attached or the engine does not answer, OSError if
+    the kernel refuses.
+    """
+    work = plan(DataPlane(), await observe(engine, kernel))
+    if not (await carry_out(engine, kernel, work)).is_tidy:
+        raise EngineError(403, "containers are still attached to networks of the swarm")
+
+
+async def _remove(engine: Engine, engine_id: str) -> bool:
+    """False while the engine keeps it."""
+    try:
+        await engine.remove_network(engine_id)
+    except EngineError as error:
+        if error.is_unreachable:
+            raise
+        log.debug("network not removed", extra={"network": engine_id, "reason": str(error)})
+        return False
+    log.info("network removed", extra={"network": engine_id})
+    return True
+
+
+async def _make(engine: Engine, network: NetworkWork) -> None:
+    for engine_id in network.removed:
+        await engine.remove_network(engine_id)
+    if network.body:
+        await engine.create_network(network.body)
+        log.info("network made", extra={"network": network.id})
+
+
+def _joined(lines: Iterable[tuple[str, ...]]) -> list[str]:
+    return list(chain.from_iterable(lines))

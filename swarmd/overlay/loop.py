@@ -1,0 +1,105 @@
+"""Keeps this node's part of every overlay as the newest data plane wants it.
+
+A round looks, plans and carries out; it runs when the plane changed, when somebody waits for a
+network, after the engine came back and every half minute.  Before the first plane nothing is
+touched: a restarted daemon that hears no manager leaves the traffic alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+from swarmd.errors import EngineError
+from swarmd.lib.bell import Bell
+from swarmd.model.dataplane import DataPlane
+from swarmd.model.ids import NetworkID, TaskID
+from swarmd.overlay.attach import task_endpoint, task_networks
+from swarmd.overlay.carry import carry_out, observe
+from swarmd.overlay.plan import plan
+from swarmd.ports import Engine, Kernel, Seconds
+from swarmd.wire.container import TaskNetworks
+
+log = logging.getLogger(__name__)
+
+#: Everything is looked at again this often.
+PERIOD_S = 30.0
+#: Pause after a round that could not do all it should.
+AGAIN_S = 2.0
+
+
+class OverlayLoop:
+    """The overlays of one node."""
+
+    def __init__(self, engine: Engine, kernel: Kernel, *, period_s: Seconds = PERIOD_S) -> None:
+        self._engine, self._kernel, self._period_s = engine, kernel, period_s
+        self._plane: DataPlane | None = None
+        self._bell = Bell()
+        #: networks that stood at the end of the last whole look
+        self._standing: set[NetworkID] = set()
+        #: why others did not
+        self._refused: dict[NetworkID, EngineError] = {}
+        #: set, and replaced, at the end of each round
+        self._news = asyncio.Event()
+
+    def follow(self, plane: DataPlane) -> None:
+        """The newest wanted state."""
+        self._plane = plane
+        self._bell.ring()
+
+    def look(self) -> None:
+        """Something may have changed on the node: the engine came back, a network was removed."""
+        self._bell.ring()
+
+    async def attach(
+        self, task_id: TaskID, network_ids: Collection[NetworkID], upstreams: tuple[str, ...]
+    ) -> TaskNetworks:
+        """The task's endpoints, once all its networks stand here with its addresses in them.
+
+        Waits as long as it takes for a plane that knows the task.  Raises EngineError when the
+        engine refuses one of the networks.
+        """
+        if not self._is_attachable(task_id, network_ids):
+            self._bell.ring()
+        while not self._is_attachable(task_id, network_ids):
+            await self._news.wait()
+            for network_id in network_ids:
+                if network_id in self._refused:
+                    raise self._refused[network_id]
+        assert self._plane is not None
+        return task_networks(self._plane, task_id, upstreams)
+
+    async def run(self) -> None:
+        """Until cancelled; everything stays as it is then."""
+        while True:
+            pause_s = self._period_s
+            if self._plane is not None:
+                pause_s = await self._round(self._plane)
+            await self._bell.wait(pause_s)
+
+    def _is_attachable(self, task_id: TaskID, network_ids: Collection[NetworkID]) -> bool:
+        plane = self._plane
+        if plane is None:
+            return False
+        networks = {network.id: network for network in plane.networks}
+        return all(
+            network_id in self._standing
+            and network_id in networks
+            and task_endpoint(plane, networks[network_id], task_id) is not None
+            for network_id in network_ids
+        )
+
+    async def _round(self, plane: DataPlane) -> Seconds:
+        """One look and what follows from it; the pause before the next."""
+        is_whole = False
+        try:
+            work = plan(plane, await observe(self._engine, self._kernel))
+            outcome = await carry_out(self._engine, self._kernel, work)
+        except (EngineError, OSError) as error:
+            log.warning("overlay not reconciled", extra={"reason": str(error)})
+        else:
+            self._refused = outcome.refused
+            self._standing = {n.id for n in work.networks} - self._refused.keys()
+            is_whole = outcome.is_whole
+        self._news.set()
+        self._news = asyncio.Event()
+        return self._period_s if is_whole else AGAIN_S

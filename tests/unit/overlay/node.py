@@ -1,0 +1,181 @@
+"""A node to plan for: an engine's networks and a kernel's links, which obey `ip` and `bridge` lines.
+
+It refuses what a real one refuses: a second bridge of one name, a line about a device that is not
+there, an entry deleted twice.  `budget` cuts the power after so many changes.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import cast
+
+from swarmd.errors import EngineError
+from swarmd.ports import Engine, EngineNetwork, Kernel
+from swarmd.wire.bridge import BRIDGE_OPTION
+
+UNDERLAY = "192.0.2.1"
+
+
+class PowerFailureError(Exception):
+    """The change that was asked for did not happen, and nothing after it."""
+
+
+class Node:
+    """Engine and Kernel of one node, as far as overlays need them."""
+
+    def __init__(self) -> None:
+        self.networks: dict[str, EngineNetwork] = {}
+        self.links: dict[str, dict[str, object]] = {"eth0": {"mtu": 1500}}
+        self.neighbours: dict[tuple[str, str], str] = {}
+        self.forwarding: dict[tuple[str, str], str] = {}
+        self.settings: dict[str, str] = {}
+        #: ids of networks with containers attached
+        self.busy: set[str] = set()
+        self.refused_subnets: set[str] = set()
+        self.budget = 10**6
+        self.changes: list[str] = []
+        self._count = 0
+
+    def _change(self, what: str) -> None:
+        if self.budget == 0:
+            raise PowerFailureError
+        self.budget -= 1
+        self.changes.append(what)
+
+    # -- engine
+
+    async def list_networks(self, label: str) -> Sequence[EngineNetwork]:
+        return [network for network in self.networks.values() if label in network.labels]
+
+    async def create_network(self, body: bytes) -> str:
+        wish = json.loads(body)
+        subnet = wish["IPAM"]["Config"][0]["Subnet"]
+        if subnet in self.refused_subnets:
+            raise EngineError(403, f"Pool overlaps: {subnet}")
+        bridge = wish["Options"][BRIDGE_OPTION]
+        if bridge in self.links:
+            raise EngineError(403, f"bridge {bridge} exists")
+        self._change(f"create {wish['Name']}")
+        self._count += 1
+        engine_id = f"engine{self._count}"
+        self.networks[engine_id] = EngineNetwork(
+            id=engine_id,
+            name=wish["Name"],
+            driver=wish["Driver"],
+            labels=wish["Labels"],
+            options=wish["Options"],
+        )
+        self.links[bridge] = {"mtu": 1450, "address": "02:42:de:ad:be:ef", "flags": ["UP"]}
+        return engine_id
+
+    async def remove_network(self, network_id: str) -> None:
+        if network_id in self.busy:
+            raise EngineError(403, "has active endpoints")
+        if network_id not in self.networks:
+            return
+        self._change(f"remove {network_id}")
+        bridge = self.networks.pop(network_id).options[BRIDGE_OPTION]
+        if bridge in self.links:  # the engine does not mind that somebody else deleted it
+            self._delete_link(bridge)
+
+    # -- kernel
+
+    async def output(self, *argv: str) -> str:
+        rows: list[dict[str, object]]
+        if argv[0] == "bridge":
+            rows = [
+                {"ifname": device, "mac": mac, "dst": node, "flags": ["self"]}
+                for (device, mac), node in self.forwarding.items()
+            ]
+            # What the bridge itself knows of its port is none of our entries.
+            rows.append({"ifname": "swx4096", "mac": "02:42:00:00:00:fe", "master": "swb4096"})
+        elif "neigh" in argv:
+            rows = [
+                {"dev": device, "dst": address, "lladdr": mac, "state": ["PERMANENT"]}
+                for (device, address), mac in self.neighbours.items()
+            ]
+        else:
+            rows = [{"ifname": name, **facts} for name, facts in self.links.items()]
+            rows[0] = {**rows[0], "addr_info": [{"local": UNDERLAY}]}
+        return json.dumps(rows)
+
+    async def ip(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            match line.split():
+                case ["link", "del", name]:
+                    self._change(line)
+                    self._delete_link(name)
+                case ["link", "add", name, "mtu", mtu, "type", "vxlan", *options]:
+                    self._change(line)
+                    self._add_vxlan(name, int(mtu), options)
+                case ["link", "set", name, "address", mac]:
+                    self._change(line)
+                    self._link(name)["address"] = mac
+                case ["link", "set", name, "mtu", mtu]:
+                    self._change(line)
+                    self._link(name)["mtu"] = int(mtu)
+                case ["link", "set", name, "master", bridge, "up"]:
+                    self._change(line)
+                    self._link(bridge)
+                    self._link(name).update(master=bridge, flags=["UP"])
+                case ["neigh", "replace", address, "lladdr", mac, "dev", name, "nud", "permanent"]:
+                    self._change(line)
+                    self._link(name)
+                    self.neighbours[name, address] = mac
+                case ["neigh", "del", address, "dev", name]:
+                    self._change(line)
+                    del self.neighbours[name, address]
+                case _:
+                    raise OSError(f"ip {line}: what is that?")
+
+    async def bridge(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            match line.split():
+                case ["fdb", "replace", mac, "dev", name, "dst", node, "self", "permanent"]:
+                    self._change(line)
+                    self._link(name)
+                    self.forwarding[name, mac] = node
+                case ["fdb", "del", mac, "dev", name, "dst", node, "self"]:
+                    self._change(line)
+                    assert self.forwarding.pop((name, mac)) == node
+                case _:
+                    raise OSError(f"bridge {line}: what is that?")
+
+    async def sysctl(self, name: str, value: str) -> None:
+        self.settings[name] = value
+
+    def _add_vxlan(self, name: str, mtu: int, options: list[str]) -> None:
+        assert name not in self.links
+        data = {
+            "id": int(options[options.index("id") + 1]),
+            "local": options[options.index("local") + 1],
+            "port": int(options[options.index("dstport") + 1]),
+            "learning": "nolearning" not in options,
+            "proxy": "proxy" in options,
+        }
+        self.links[name] = {"mtu": mtu, "linkinfo": {"info_kind": "vxlan", "info_data": data}}
+
+    def _link(self, name: str) -> dict[str, object]:
+        if name not in self.links:
+            raise OSError(f'Cannot find device "{name}"')
+        return self.links[name]
+
+    def _delete_link(self, name: str) -> None:
+        self._link(name)
+        del self.links[name]
+        for facts in self.links.values():
+            if facts.get("master") == name:
+                del facts["master"]
+        self.neighbours = {k: v for k, v in self.neighbours.items() if k[0] != name}
+        self.forwarding = {k: v for k, v in self.forwarding.items() if k[0] != name}
+
+
+def ports(node: Node) -> tuple[Engine, Kernel]:
+    """The node behind both ports; overlays call nothing that it does not have."""
+    return cast(Engine, node), cast(Kernel, node)
+
+
+def snapshot(node: Node) -> str:
+    """All that was changed, to compare."""
+    networks = sorted((n.name, sorted(n.labels.items())) for n in node.networks.values())
+    entries = sorted((*node.neighbours.items(), *node.forwarding.items()))
+    return json.dumps([networks, node.links, entries, node.settings], sort_keys=True, indent=1)

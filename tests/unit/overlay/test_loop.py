@@ -1,0 +1,92 @@
+"""The overlay's loop against a node; and what a task's container is created with."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from swarmd.errors import EngineError
+from swarmd.model.dataplane import DataPlane
+from swarmd.overlay.attach import task_networks
+from swarmd.overlay.loop import OverlayLoop
+from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane
+from tests.unit.overlay.node import Node, ports
+
+
+async def test_a_task_is_attached_when_its_networks_stand() -> None:
+    node = Node()
+    loop = OverlayLoop(*ports(node))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        attaching = group.create_task(loop.attach(WEB_1, [INGRESS, STACK], ("9.9.9.9",)))
+        loop.follow(plane())
+        networks = await attaching
+        running.cancel()
+    assert "swx4097" in node.links
+    assert [e.network for e in networks.endpoints] == ["swarmd-ingress0", "swarmd-stacknet"]
+    assert networks.resolver == "10.0.0.1"
+    assert networks.upstreams == ("9.9.9.9",)
+
+
+async def test_a_task_waits_for_a_plane_that_knows_it() -> None:
+    """The assignment came before the data plane did."""
+    loop = OverlayLoop(*ports(Node()))
+    without = msgspec.structs.replace(plane(), networks=plane().networks[:1])
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(without)
+        await loop.attach(WEB_1, [INGRESS], ())
+        attaching = group.create_task(loop.attach(WEB_1, [INGRESS, STACK], ()))
+        await asyncio.sleep(0)
+        assert not attaching.done()
+        loop.follow(plane())
+        await attaching
+        running.cancel()
+
+
+async def test_a_task_whose_network_the_engine_refuses_is_told_why() -> None:
+    node = Node()
+    node.refused_subnets = {"10.0.1.0/24"}
+    loop = OverlayLoop(*ports(node))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(plane())
+        with pytest.raises(EngineError, match="Pool overlaps"):
+            await loop.attach(WEB_1, [INGRESS, STACK], ())
+        running.cancel()
+
+
+async def test_before_the_first_plane_nothing_is_touched() -> None:
+    """A daemon that starts while no manager answers leaves the traffic of its node alone."""
+    node = Node()
+    loop = OverlayLoop(*ports(node))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.look()
+        await asyncio.sleep(0)
+        running.cancel()
+    assert node.changes == []
+
+
+def test_a_task_is_given_its_addresses_and_their_mac_addresses() -> None:
+    networks = task_networks(plane(), WEB_1, ())
+    assert [(e.addresses, e.mac) for e in networks.endpoints] == [
+        (("10.0.0.101",), "02:42:0a:00:00:65"),
+        (("10.0.1.101",), "02:42:0a:00:01:65"),
+    ]
+
+
+def test_the_default_route_of_a_published_task_is_the_way_that_its_clients_came() -> None:
+    ingress, stack = task_networks(plane(), WEB_1, ()).endpoints
+    assert ingress.gateway_priority > stack.gateway_priority
+
+
+def test_a_task_that_publishes_nothing_is_not_in_the_ingress_network() -> None:
+    networks = task_networks(plane(3), CLIENT_3, ())
+    assert [e.network for e in networks.endpoints] == ["swarmd-stacknet"]
+    assert networks.resolver == "10.0.1.3"
+
+
+def test_a_task_of_another_node_has_no_place_here() -> None:
+    assert task_networks(plane(), WEB_2, ()).endpoints == ()
+    assert task_networks(DataPlane(), WEB_1, ()).endpoints == ()

@@ -1,0 +1,269 @@
+"""Wanted minus observed, over nodes in every state that a crash or a hand can leave."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swarmd.errors import EngineError
+from swarmd.model.dataplane import DataPlane, Endpoint, PlaneNetwork
+from swarmd.model.ids import TaskID
+from swarmd.overlay.carry import carry_out, leave, observe
+from swarmd.overlay.observe import Observed, read
+from swarmd.overlay.plan import Work, plan
+from tests.planes import INGRESS, NODES, STACK, plane
+from tests.unit.overlay.node import Node, PowerFailureError, ports, snapshot
+
+
+async def reconcile(node: Node, wanted: DataPlane) -> Work:
+    """One round; what it had to do."""
+    engine, kernel = ports(node)
+    work = plan(wanted, await observe(engine, kernel))
+    await carry_out(engine, kernel, work)
+    return work
+
+
+async def settled(wanted: DataPlane) -> Node:
+    node = Node()
+    await reconcile(node, wanted)
+    return node
+
+
+def is_idle(work: Work) -> bool:
+    """Nothing but settings, which are written each time."""
+    return not (work.removals or work.orphans) and all(
+        msgspec.structs.replace(network, sysctls=()) == type(network)(id=network.id)
+        for network in work.networks
+    )
+
+
+async def test_a_network_is_an_engine_bridge_with_one_port_and_an_entry_for_everybody_elsewhere() -> (
+    None
+):
+    node = await settled(plane())
+    assert [line for line in node.changes if "4096" in line or "ingress0" in line] == [
+        "create swarmd-ingress0",
+        "link set swb4096 address 02:42:0a:00:00:01",
+        "link add swx4096 mtu 1450 type vxlan id 4096 local 192.0.2.1 dstport 4789 nolearning proxy",
+        "link set swx4096 master swb4096 up",
+        "neigh replace 10.0.0.2 lladdr 02:42:0a:00:00:02 dev swx4096 nud permanent",
+        "neigh replace 10.0.0.3 lladdr 02:42:0a:00:00:03 dev swx4096 nud permanent",
+        "neigh replace 10.0.0.102 lladdr 02:42:0a:00:00:66 dev swx4096 nud permanent",
+        "fdb replace 02:42:0a:00:00:02 dev swx4096 dst 192.0.2.2 self permanent",
+        "fdb replace 02:42:0a:00:00:03 dev swx4096 dst 192.0.2.3 self permanent",
+        "fdb replace 02:42:0a:00:00:66 dev swx4096 dst 192.0.2.2 self permanent",
+    ]
+    assert node.settings == {
+        "net/ipv4/conf/swb4096/rp_filter": "2",
+        "net/ipv4/conf/swb4096/route_localnet": "1",
+        "net/ipv4/conf/swb4097/rp_filter": "2",
+    }
+
+
+def test_the_engine_gets_the_whole_subnet_and_not_one_address_to_give() -> None:
+    """`docker run --network` on the engine's own socket must not take what another node uses."""
+    work = plan(plane(), Observed())
+    body = json.loads(work.networks[1].body)
+    assert body == {
+        "Name": "swarmd-stacknet",
+        "Driver": "bridge",
+        "CheckDuplicate": True,
+        "IPAM": {
+            "Config": [{"Subnet": "10.0.1.0/24", "Gateway": "10.0.1.1", "IPRange": "10.0.1.1/32"}]
+        },
+        "Options": {
+            "com.docker.network.bridge.name": "swb4097",
+            "com.docker.network.driver.mtu": "1450",
+        },
+        "Labels": {
+            "swarmd.network": "stacknet",
+            "swarmd.vni": "4097",
+            "swarmd.subnets": "10.0.1.0/24",
+            "swarmd.gateways": "10.0.1.1",
+            "swarmd.internal": "false",
+        },
+    }
+
+
+async def test_a_second_look_finds_nothing_to_do() -> None:
+    node = await settled(plane())
+    assert is_idle(await reconcile(node, plane()))
+
+
+@given(st.integers(0, 40))
+async def test_cut_after_any_change_the_next_round_ends_where_an_uncut_one_does(cut: int) -> None:
+    """The daemon is killed, or the host loses power, in the middle of a round."""
+    node = Node()
+    node.budget = cut
+    try:
+        await reconcile(node, plane())
+    except PowerFailureError:
+        node.budget = 10**6
+        await reconcile(node, plane())
+    assert snapshot(node) == snapshot(await settled(plane()))
+    assert is_idle(await reconcile(node, plane()))
+
+
+async def test_a_new_task_elsewhere_is_one_entry_pair_and_nothing_else() -> None:
+    node = await settled(plane())
+    node.changes.clear()
+    await reconcile(node, with_endpoint(plane(), "10.0.1.9", node=2))
+    assert node.changes == [
+        "neigh replace 10.0.1.9 lladdr 02:42:0a:00:01:09 dev swx4097 nud permanent",
+        "fdb replace 02:42:0a:00:01:09 dev swx4097 dst 192.0.2.2 self permanent",
+    ]
+
+
+async def test_an_address_that_moves_to_another_node_never_loses_its_entry() -> None:
+    """A slot is given its predecessor's address, on another node."""
+    node = await settled(with_endpoint(plane(), "10.0.1.9", node=2))
+    node.changes.clear()
+    await reconcile(node, with_endpoint(plane(), "10.0.1.9", node=3))
+    assert node.changes == [
+        "fdb replace 02:42:0a:00:01:09 dev swx4097 dst 192.0.2.3 self permanent"
+    ]
+
+
+async def test_an_address_that_comes_here_is_no_longer_answered_for_elsewhere() -> None:
+    node = await settled(with_endpoint(plane(), "10.0.1.9", node=2))
+    node.changes.clear()
+    await reconcile(node, with_endpoint(plane(), "10.0.1.9", node=1))
+    assert node.changes == [
+        "neigh del 10.0.1.9 dev swx4097",
+        "fdb del 02:42:0a:00:01:09 dev swx4097 dst 192.0.2.2 self",
+    ]
+
+
+async def test_a_network_that_is_not_wanted_goes_with_its_port() -> None:
+    node = await settled(plane())
+    node.changes.clear()
+    await reconcile(node, only(plane(), INGRESS))
+    assert node.changes == ["remove engine2", "link del swx4097"]
+
+
+async def test_the_port_stays_while_the_engine_keeps_the_network() -> None:
+    """A container that is still being stopped goes on being reached."""
+    node = await settled(plane())
+    node.busy = {"engine2"}
+    await reconcile(node, only(plane(), INGRESS))
+    assert {"swb4097", "swx4097"} <= node.links.keys()
+    node.busy = set()
+    await reconcile(node, only(plane(), INGRESS))
+    assert not {"swb4097", "swx4097"} & node.links.keys()
+
+
+async def test_a_network_removed_by_hand_is_made_again_with_the_port_that_it_left() -> None:
+    node = await settled(plane())
+    before = snapshot(node)
+    engine, _ = ports(node)
+    await engine.remove_network("engine2")
+    node.changes.clear()
+    await reconcile(node, plane())
+    assert snapshot(node) == before
+    assert not [line for line in node.changes if line.startswith("link add")]
+
+
+async def test_a_bridge_deleted_by_hand_is_made_again_by_the_engine() -> None:
+    node = await settled(plane())
+    before = snapshot(node)
+    await node.ip(["link del swb4096"])
+    await reconcile(node, plane())
+    assert snapshot(node) == before
+
+
+async def test_a_node_whose_address_in_a_network_changed_gets_the_network_anew() -> None:
+    node = await settled(plane())
+    moved = plane()
+    endpoints = tuple(
+        msgspec.structs.replace(e, addresses=("10.0.1.77",)) if e.addresses == ("10.0.1.1",) else e
+        for e in moved.networks[1].endpoints
+    )
+    moved = with_network(moved, msgspec.structs.replace(moved.networks[1], endpoints=endpoints))
+    await reconcile(node, moved)
+    assert node.links["swb4097"]["address"] == "02:42:0a:00:01:4d"
+    assert len(node.networks) == 2
+    assert is_idle(await reconcile(node, moved))
+
+
+async def test_a_port_on_another_udp_port_is_another_device() -> None:
+    node = await settled(plane())
+    moved = msgspec.structs.replace(plane(), vxlan_port=4790)
+    await reconcile(node, moved)
+    assert "dstport 4790" in " ".join(node.changes)
+    assert is_idle(await reconcile(node, moved))
+
+
+async def test_a_subnet_that_the_engine_uses_elsewhere_stops_only_its_own_network() -> None:
+    node = Node()
+    node.refused_subnets = {"10.0.0.0/24"}
+    engine, kernel = ports(node)
+    work = plan(plane(), await observe(engine, kernel))
+    outcome = await carry_out(engine, kernel, work)
+    assert list(outcome.refused) == [INGRESS]
+    assert str(outcome.refused[INGRESS]) == "Pool overlaps: 10.0.0.0/24"
+    assert "swx4097" in node.links
+    assert not outcome.is_whole
+
+
+async def test_leaving_removes_what_is_ours_and_nothing_else() -> None:
+    node = Node()
+    node.links["vxlan9"] = {"linkinfo": {"info_kind": "vxlan", "info_data": {"id": 9}}}
+    node.links["swxyz"] = {"linkinfo": {"info_kind": "veth"}}
+    before = snapshot(node)
+    await reconcile(node, plane())
+    node.settings.clear()
+    await leave(*ports(node))
+    assert snapshot(node) == before
+
+
+async def test_leaving_says_so_while_containers_are_attached() -> None:
+    node = await settled(plane())
+    node.busy = {"engine1"}
+    with pytest.raises(EngineError, match="attached"):
+        await leave(*ports(node))
+
+
+def test_the_frames_are_as_long_as_the_way_carries() -> None:
+    links = json.dumps([{"ifname": "eth0", "mtu": 9000, "addr_info": [{"local": "192.0.2.1"}]}])
+    work = plan(plane(), read([], links, "[]", "[]"))
+    assert "mtu 8950" in work.networks[0].links[1]
+    smaller = with_network(plane(), msgspec.structs.replace(plane().networks[1], mtu=1300))
+    assert "mtu 1300" in plan(smaller, read([], links, "[]", "[]")).networks[1].links[1]
+
+
+def test_an_internal_network_is_internal_in_the_engine() -> None:
+    internal = with_network(plane(), msgspec.structs.replace(plane().networks[1], is_internal=True))
+    assert json.loads(plan(internal, Observed()).networks[1].body)["Internal"] is True
+
+
+def test_a_network_without_an_address_for_this_node_is_not_made() -> None:
+    """The manager has named the network and not yet this node's address in it."""
+    network = plane().networks[1]
+    others = tuple(e for e in network.endpoints if e.node_id != NODES[0])
+    without = with_network(plane(), msgspec.structs.replace(network, endpoints=others))
+    assert [work.id for work in plan(without, Observed()).networks] == [INGRESS]
+
+
+def test_tools_that_list_nothing_are_understood() -> None:
+    assert read([], "[]", "", "[{}]") == Observed()
+
+
+def with_endpoint(wanted: DataPlane, address: str, *, node: int) -> DataPlane:
+    """With one task more in the stack's network."""
+    network = wanted.networks[1]
+    endpoint = Endpoint(addresses=(address,), node_id=NODES[node - 1], task_id=TaskID("more"))
+    endpoints = (*network.endpoints, endpoint)
+    return with_network(wanted, msgspec.structs.replace(network, endpoints=endpoints))
+
+
+def with_network(wanted: DataPlane, network: PlaneNetwork) -> DataPlane:
+    networks = tuple(network if n.id == network.id else n for n in wanted.networks)
+    return msgspec.structs.replace(wanted, networks=networks)
+
+
+def only(wanted: DataPlane, network_id: str) -> DataPlane:
+    networks = tuple(n for n in wanted.networks if n.id == network_id)
+    assert network_id != STACK
+    return msgspec.structs.replace(wanted, networks=networks)
