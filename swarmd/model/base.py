@@ -29,6 +29,7 @@ _SPELLING = {
     "ipv4": "IPv4",
     "ipv6": "IPv6",
     "nano": "Nano",
+    "os": "OS",
     "selinux": "SELinux",
     "tls": "TLS",
     "tty": "TTY",

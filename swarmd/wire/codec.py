@@ -119,7 +119,9 @@ def at_path(value: Any, path: str) -> list[tuple[dict[str, Any], str]]:
     if not rest:
         return [(value, key)]
     below = value[key] if step.endswith("[]") else [value[key]]
-    return [found for part in below if isinstance(below, list) for found in at_path(part, rest)]
+    if not isinstance(below, list):
+        return []  # no such JSON, as the record's decoder will say
+    return [found for part in below for found in at_path(part, rest)]
 
 
 # ---- reading
