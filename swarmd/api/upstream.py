@@ -39,6 +39,9 @@ _HOP_BY_HOP = frozenset(
     }
 )
 
+#: What an answer of ours says for itself: its own length, and the version that is offered here.
+_OURS = frozenset({"content-length", "api-version"})
+
 
 def end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
     """The headers that are for the other end, repeated ones too, in their order."""
@@ -122,8 +125,11 @@ class Upstream:
                 self.request(method, path, headers=headers, body=body) as answer,
             ):
                 data: bytes = await answer.read()
-                kept = dict(end_to_end(answer.headers))
-                kept.pop("Content-Length", None)
+                kept = {
+                    name: value
+                    for name, value in end_to_end(answer.headers)
+                    if name.lower() not in _OURS
+                }
                 return Response(status=answer.status, headers=kept, body=data)
         except TimeoutError as error:
             message = f"the engine at unix://{self.socket_path} does not answer"
@@ -142,8 +148,8 @@ class Upstream:
         """Look at the engine again.  If it does not answer in time, what was known stays known."""
         with contextlib.suppress(EngineError, TimeoutError):
             async with asyncio.timeout(limit_s):
-                pong = await self.ask("GET", "/_ping")
-                facts = _facts(pong.headers)
+                async with self.request("GET", "/_ping") as pong:
+                    facts = _facts(pong.headers)
                 if (facts.newest, facts.server) == (self.facts.newest, self.facts.server):
                     oldest = self.facts.oldest
                 else:

@@ -23,7 +23,8 @@ class Asked(NamedTuple):
 def says(body: bytes | str, status: int = 200, **headers: str) -> web.Response:
     """A whole answer."""
     data = body if isinstance(body, bytes) else body.encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {"Content-Type": "application/json", "Api-Version": "1.60"}
+    named |= {name.replace("_", "-"): value for name, value in headers.items()}
     return web.Response(body=data, status=status, headers=named)
 
 
