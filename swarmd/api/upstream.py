@@ -6,6 +6,7 @@ connection that was kept over an engine's restart would fail a POST that cannot 
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator, Iterable, Mapping
 
 import aiohttp
@@ -92,7 +93,7 @@ class Upstream:
         path: str,
         *,
         headers: Iterable[tuple[str, str]] = (),
-        body: bytes | AsyncIterator[bytes] | None = None,
+        body: io.BytesIO | AsyncIterator[bytes] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The head of an answer, whose body is read inside; left early, the request is cut off.
 
@@ -122,7 +123,9 @@ class Upstream:
         try:
             async with (
                 asyncio.timeout(_ASK_S),
-                self.request(method, path, headers=headers, body=body) as answer,
+                self.request(
+                    method, path, headers=headers, body=io.BytesIO(body) if body else None
+                ) as answer,
             ):
                 data: bytes = await answer.read()
                 kept = {
