@@ -21,22 +21,22 @@ class ClusterTime:
         #: cluster time at `_since`
         self._time = wall
         self._since = monotonic
+        #: nanoseconds from there to the wall clock, to be made up little by little
+        self._offset = 0
 
     def now(self, monotonic: Seconds) -> Timestamp:
-        """Cluster time."""
-        return self._time + max(0, int((monotonic - self._since) * 1e9))
+        """Cluster time.  A clock that is ahead goes slower for a while; none is set back."""
+        elapsed = max(0, int((monotonic - self._since) * 1e9))
+        step = int(elapsed * SLEW)
+        return self._time + elapsed + max(-step, min(step, self._offset))
 
     def applied(self, time: Timestamp, monotonic: Seconds) -> None:
         """An entry of cluster time `time` was applied: we are at least there."""
         if time > self.now(monotonic):
-            self._time, self._since = time, monotonic
+            self._time, self._since, self._offset = time, monotonic, 0
 
     def slew(self, wall: Timestamp, monotonic: Seconds) -> Timestamp:
-        """The leader's move towards its wall clock; returns how far off that is, signed."""
+        """Let the leader's time move towards its wall clock; how far off that is, signed."""
         now = self.now(monotonic)
-        elapsed = now - self._time
-        offset = wall - now
-        step = int(elapsed * SLEW)
-        self._time = now + max(-step, min(step, offset))
-        self._since = monotonic
-        return offset
+        self._time, self._since, self._offset = now, monotonic, wall - now
+        return self._offset

@@ -137,7 +137,7 @@ def decode(data: bytes) -> tuple[Entry, ...]:
     """Raises WireError for an entry of a newer format or feature level, or for noise."""
     try:
         batch = _batches.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"log entry: {error}") from error
     for entry in batch:
         _check(entry.format, entry.feature_level, "the log")
@@ -151,7 +151,10 @@ def encode_head(head: SnapshotHead) -> bytes:
 
 def decode_head(data: bytes) -> SnapshotHead:
     """Raises WireError like `decode`."""
-    head = _heads.decode(data)
+    try:
+        head = _heads.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"snapshot: {error}") from error
     _check(head.format, head.feature_level, "the snapshot")
     return head
 
@@ -162,8 +165,11 @@ def encode_slice(puts: tuple[Put, ...]) -> bytes:
 
 
 def decode_slice(data: bytes) -> tuple[Put, ...]:
-    """The records of a slice."""
-    return _slices.decode(data)
+    """The records of a slice.  Raises WireError for noise."""
+    try:
+        return _slices.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"snapshot: {error}") from error
 
 
 def _check(layout: int, level: int, where: str) -> None:

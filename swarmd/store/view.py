@@ -264,7 +264,6 @@ class Tables(View):
             self._free(held.network_id, (held.address,), node_id)
         if not is_replaced:
             self._nodes.pop(node_id, None)
-            self._usage.pop(node_id, None)
 
     def delete_service(self, service_id: ServiceID) -> None:
         """Its specs and tasks stay until they are deleted."""
@@ -344,6 +343,8 @@ class Tables(View):
             reserved = reservations(stored.spec if stored else None)
             usage = self._usage.get(task.node_id, UNUSED).plus(task, reserved, sign)
             self._usage[task.node_id] = usage
+            if usage == UNUSED:
+                del self._usage[task.node_id]
 
 
 _V = TypeVar("_V", bound=View)

@@ -18,5 +18,5 @@ def unpack(data: bytes, type_: type[T]) -> T:
     """Raises WireError naming the type."""
     try:
         return msgspec.msgpack.decode(data, type=type_)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"{type_.__name__}: {error}") from error
