@@ -47,3 +47,22 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_rate_bytes: int = 10_000_000
     #: lines of one subscription that wait to be sent
     log_queue_lines: int = 1024
+
+
+class DaemonConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of `swarmd daemon`."""
+
+    #: where the API is served: unix:///path, or tcp://address:port on loopback
+    hosts: tuple[str, ...] = ("unix:///run/swarmd.sock",)
+    #: the engine's socket
+    engine: str = "unix:///var/run/docker.sock"
+    #: what this node must not lose; mode 0700
+    state_dir: str = "/var/lib/swarmd"
+    #: debug | info | warning | error
+    log_level: str = "info"
+    #: text | json
+    log_format: str = "text"
+    #: address or interface to advertise where `init` and `join` name none
+    swarm_default_advertise_addr: str = ""
+    #: NAME=VALUE, VALUE a count or the name of one unit
+    node_generic_resources: tuple[str, ...] = ()

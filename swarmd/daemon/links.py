@@ -39,6 +39,10 @@ class Links:
             if self._open.get(address) is link:
                 del self._open[address]
 
+    def forget(self) -> None:
+        """New credentials: calls from now on show them; those under way end by themselves."""
+        self._open.clear()
+
     async def call(
         self,
         address: str,

@@ -45,3 +45,10 @@ async def supervise(
         if asyncio.get_running_loop().time() - began > backoff.most_s:
             backoff.reset()
         await asyncio.sleep(backoff.next_s())
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """The exceptions in a group, or the exception itself."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in leaves(inner)]

@@ -1,0 +1,369 @@
+"""The daemon: in a swarm or not, it answers Docker's API and looks after one node at most.
+
+It implements what the API's handlers need (`api.cluster.Cluster`, `api.leader.Leadership`).  Below
+HTTP it is the same in production and in the simulator.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+import msgspec
+
+from swarmd.agent.loop import leave as agent_leave
+from swarmd.api.cluster import SelectTasks
+from swarmd.api.nouns import Nouns
+from swarmd.daemon import joining, methods
+from swarmd.daemon.addresses import interfaces, resolve
+from swarmd.daemon.identity import Identity, load, save, wipe
+from swarmd.daemon.manager import Manager
+from swarmd.daemon.node import Node, NodeSettings
+from swarmd.daemon.ports import Ports
+from swarmd.errors import (
+    BadRequestError,
+    EngineError,
+    NoLeaderError,
+    NotManagerError,
+    StateError,
+    SwarmError,
+    UnavailableError,
+)
+from swarmd.lib.tasks import leaves
+from swarmd.model.assignment import LogBatch, LogOptions
+from swarmd.model.ids import NodeID, RequestID, Version, id_of
+from swarmd.model.node import Role
+from swarmd.ports import Address, CertificateFacts, Seconds
+from swarmd.raft import identity as raft_identity
+from swarmd.raft.seal import KeySealer
+from swarmd.store.sequencer import Write
+from swarmd.store.view import View
+from swarmd.wire.errors import IS_STARTING, IS_WORKER, NOT_IN_SWARM
+from swarmd.wire.node import ManagerStatus
+from swarmd.wire.swarm import InitRequest, JoinRequest, Standing
+
+log = logging.getLogger(__name__)
+
+#: `init` and `join` answer after this at the latest (swarmRequestTimeout); `join` goes on.
+READY_S: Seconds = 20.0
+LOOK_S: Seconds = 0.02
+RETIRE_CALL_S: Seconds = 5.0
+
+
+class Daemon:
+    """One daemon on one machine."""
+
+    def __init__(
+        self, ports: Ports, settings: NodeSettings, *, default_advertise_address: str = ""
+    ) -> None:
+        self._ports, self._settings = ports, settings
+        self._default_advertise = default_advertise_address
+        self.nouns = Nouns(self, self)
+        self.node: Node | None = None
+        #: why the node could not run, for `info`
+        self._error = ""
+        #: a node that is to be run; set by init, join and the start
+        self._next: asyncio.Queue[Identity] = asyncio.Queue()
+        self._running: asyncio.Task[None] | None = None
+        #: set when the node has a session with a leader
+        self._ready = asyncio.Event()
+        self._changing = asyncio.Lock()
+
+    # ---- life
+
+    async def run(self) -> None:
+        """Until cancelled.  Raises StateError for a state directory that cannot be used."""
+        identity = await self._ports.disk.run(lambda: load(self._ports.disk))
+        if identity is not None and identity.is_founding:
+            log.warning("founding a swarm was interrupted: it never happened")
+            await self._ports.disk.run(lambda: wipe(self._ports.disk))
+            identity = None
+        if identity is not None:
+            await self._check_engine()
+            self._begin(identity)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._next.get()
+                assert self.node is not None
+                self._running = group.create_task(self._run_node(self.node))
+
+    async def _run_node(self, node: Node) -> None:
+        try:
+            await node.run()
+        except (StateError, OSError, ExceptionGroup) as error:
+            first = leaves(error)[0]
+            if not isinstance(first, StateError | OSError):
+                raise
+            self._error = str(first)
+            log.exception("node stopped")
+
+    def _begin(self, identity: Identity) -> Node:
+        self._ready.clear()
+        self._error = ""
+        node = Node(identity, self._ports, self._settings, self._ready.set)
+        node.forward = lambda _peer, payload: self.nouns.forwarder.serve(payload)
+        self.node = node
+        self._next.put_nowait(identity)
+        return node
+
+    async def _end(self) -> None:
+        """Stop the node and wait until it has stopped."""
+        running, self._running, self.node = self._running, None, None
+        if running is not None:
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def goodbye(self) -> None:
+        """Before a graceful stop."""
+        if self.node is not None:
+            await self.node.goodbye()
+
+    # ---- api.cluster.Cluster
+
+    def standing(self) -> Standing:
+        """See `Cluster`."""
+        node = self.node
+        if node is None:
+            return Standing(state="inactive")
+        identity = node.identity
+        manager = node.managing.manager
+        is_manager = manager is not None and manager.store.view().cluster is not None
+        state = "active" if is_manager or self._ready.is_set() else "pending"
+        if self._error:
+            state = "error"
+        return Standing(
+            state=state,
+            is_manager=is_manager,
+            error=self._error,
+            node_id=identity.node_id,
+            node_address=identity.host,
+            managers=identity.managers,
+        )
+
+    def require_manager(self) -> None:
+        """See `Cluster`."""
+        if self.node is None:
+            raise NotManagerError(NOT_IN_SWARM)
+        if self.node.managing.manager is None:
+            is_worker = self.node.identity.role is Role.WORKER
+            raise NotManagerError(IS_WORKER if is_worker else IS_STARTING)
+
+    def _manager(self) -> Manager:
+        self.require_manager()
+        assert self.node is not None
+        manager = self.node.managing.manager
+        assert manager is not None
+        return manager
+
+    def view(self) -> View:
+        """See `Cluster`."""
+        return self._manager().store.view()
+
+    def root_facts(self) -> CertificateFacts:
+        """See `Cluster`."""
+        cluster = self.view().cluster
+        if cluster is None:
+            raise NoLeaderError
+        return self._ports.crypto.facts(cluster.root_certificate)
+
+    async def write(self, write: Write) -> Version:
+        """See `Cluster`."""
+        return await self._manager().store.write(write)
+
+    def manager_statuses(self) -> Mapping[NodeID, ManagerStatus]:
+        """See `Cluster`."""
+        manager = self._manager()
+        status = manager.raft.status()
+        members = {member.id: member for member in status.members}
+        statuses = {}
+        for node in self.view().nodes().values():
+            if node.member is None:
+                continue
+            member = members.get(node.member.raft_id)  # type: ignore[call-overload]  # RaftID is a str
+            is_self = node.member.raft_id == status.id
+            statuses[node.id] = ManagerStatus(
+                is_leader=node.member.raft_id == status.leader,
+                is_reachable=is_self or (member is not None and member.is_connected),
+            )
+        return statuses
+
+    def token(self, size_bytes: int) -> bytes:
+        """See `Cluster`."""
+        return self._ports.random.token(size_bytes)
+
+    async def read_logs(
+        self, select: SelectTasks, options: LogOptions
+    ) -> AsyncGenerator[LogBatch, None]:
+        """See `Cluster`."""
+        leading = self._manager().leading
+        if leading is None:
+            raise NoLeaderError
+        identity = id_of(self.token(16))
+        reading = leading.dispatcher.logs.read(identity, select, options)
+        try:
+            async for batch in reading:
+                if self._manager().leading is not leading:
+                    raise NoLeaderError
+                yield batch
+        finally:
+            await reading.aclose()
+
+    async def init(self, request: InitRequest) -> NodeID:
+        """See `Cluster`."""
+        async with self._changing:
+            await self._check_engine()
+            listen, advertise = await self._addresses(request.listen_addr, request.advertise_addr)
+            founding = joining.Founding(
+                spec=request.spec,
+                listen_address=listen,
+                advertise_address=advertise,
+                data_path_address=request.data_path_addr,
+                data_path_port=request.data_path_port or 4789,
+                availability=request.availability,
+                default_addr_pool=request.default_addr_pool or ("10.0.0.0/8",),
+                subnet_size=request.subnet_size or 24,
+            )
+            return await self._found(founding)
+
+    async def _found(self, founding: joining.Founding) -> NodeID:
+        ports = self._ports
+        identity, cluster = joining.found(founding, ports)
+        await ports.disk.run(lambda: save(ports.disk, identity))
+        sealer = KeySealer(ports.crypto, identity.raft_key)
+        raft_id = await ports.disk.run(
+            lambda: raft_identity.bootstrap(ports.disk, sealer, ports.random, self._settings.raft)
+        )
+        identity = msgspec.structs.replace(identity, raft_id=raft_id)
+        node = self._begin(identity)
+        try:
+            async with asyncio.timeout(READY_S):
+                manager = await self._leading(node)
+                await manager.store.write(
+                    Write(
+                        request_id=RequestID(id_of(self.token(16))),
+                        principal="init",
+                        decide=lambda view, now: (
+                            () if view.cluster else joining.genesis(identity, cluster, now)
+                        ),
+                    )
+                )
+        except (TimeoutError, SwarmError) as error:
+            await self._end()
+            await ports.disk.run(lambda: wipe(ports.disk))
+            raise UnavailableError(f"the swarm could not be founded: {error}") from error
+        node.keep(msgspec.structs.replace(node.identity, is_founding=False))
+        return identity.node_id
+
+    async def _leading(self, node: Node) -> Manager:
+        def leads() -> bool:
+            if self._error:
+                raise UnavailableError(self._error)
+            manager = node.managing.manager
+            return manager is not None and manager.is_leader()
+
+        await self._until(leads)
+        assert node.managing.manager is not None
+        return node.managing.manager
+
+    @staticmethod
+    async def _until(holds: Callable[[], bool]) -> None:
+        """Several owners move what is waited for, so it is looked at."""
+        while not holds():  # noqa: ASYNC110  no single event tells it
+            await asyncio.sleep(LOOK_S)
+
+    async def join(self, request: JoinRequest) -> None:
+        """See `Cluster`."""
+        async with self._changing:
+            await self._check_engine()
+            listen, advertise = await self._addresses(request.listen_addr, request.advertise_addr)
+            identity = await joining.join(
+                joining.Joining(
+                    remote_addresses=request.remote_addrs,
+                    token=request.join_token,
+                    listen_address=listen,
+                    advertise_address=advertise,
+                    data_path_address=request.data_path_addr,
+                    availability=request.availability,
+                ),
+                self._ports,
+            )
+            await self._ports.disk.run(lambda: save(self._ports.disk, identity))
+            node = self._begin(identity)
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._ready.wait()
+                await self._until(
+                    lambda: node.identity.role is Role.WORKER or self.standing().is_manager
+                )
+        except TimeoutError:
+            raise UnavailableError(
+                "Timeout was reached before node joined. The attempt to join the swarm will "
+                'continue in the background. Use the "docker info" command to see the current '
+                "swarm status of your node."
+            ) from None
+
+    async def leave(self) -> None:
+        """See `Cluster`."""
+        async with self._changing:
+            node = self.node
+            if node is None:
+                return
+            await self._retire(node)
+            await self._end()
+            ports, cluster_id = self._ports, node.identity.cluster_id
+            await node.planes.remove()
+            await agent_leave(ports.engine, ports.disk, cluster_id)
+            await ports.disk.run(lambda: wipe(ports.disk))
+
+    async def _retire(self, node: Node) -> None:
+        """Say goodbye; a manager's member is taken out of Raft, best effort."""
+        try:
+            async with asyncio.timeout(RETIRE_CALL_S):
+                await node.goodbye()
+                manager = node.managing.manager
+                if manager is not None:
+                    if manager.is_leader() and len(manager.raft.status().members) > 1:
+                        await manager.raft.transfer()
+                    await node.links.call(
+                        manager.leader_address(), methods.RETIRE, b"", timeout_s=RETIRE_CALL_S
+                    )
+        except (TimeoutError, SwarmError, ConnectionError) as error:
+            log.info("left without a goodbye", extra={"reason": str(error)})
+
+    async def _check_engine(self) -> None:
+        try:
+            info = await self._ports.engine.info()
+        except EngineError as error:
+            if error.is_unreachable:
+                log.warning("engine not reachable", extra={"reason": str(error)})
+                return
+            raise
+        if info.swarm_state not in ("inactive", ""):
+            raise BadRequestError(
+                "the engine beside swarmd is itself in swarm mode: run `docker swarm leave` on "
+                "the engine's own socket, or give swarmd another engine"
+            )
+
+    async def _addresses(self, listen: str, advertise: str) -> tuple[Address, Address]:
+        system = interfaces((await self._ports.kernel.output("ip", "-j", "addr")).encode())
+        return resolve(listen, advertise, self._default_advertise, system)
+
+    # ---- api.leader.Leadership
+
+    def is_leader(self) -> bool:
+        """See `Leadership`."""
+        return self._manager().is_leader()
+
+    async def ask_leader(self, payload: bytes) -> AsyncGenerator[bytes, None]:
+        """See `Leadership`."""
+        manager = self._manager()
+        assert self.node is not None
+        items = self.node.links.stream(manager.leader_address(), methods.FORWARD, payload)
+        try:
+            async for item in items:
+                yield item
+        finally:
+            await items.aclose()
+
+    async def wait_applied(self, index: Version) -> None:
+        """See `Leadership`."""
+        await self._manager().store.wait_for(index)

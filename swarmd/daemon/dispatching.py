@@ -1,0 +1,72 @@
+"""The agent's client of the leader's dispatcher, over the calls between nodes."""
+
+from collections.abc import AsyncGenerator
+
+from swarmd.daemon import methods
+from swarmd.daemon.links import Links
+from swarmd.model.assignment import (
+    Assignments,
+    Heartbeat,
+    LogBatch,
+    LogSubscription,
+    SessionMessage,
+    SessionRequest,
+    StatusReport,
+)
+from swarmd.model.node import NodeDescription
+from swarmd.ports import Seconds
+from swarmd.wire.packed import pack, unpack
+
+CALL_S: Seconds = 5.0
+#: A report waits for a commit; publishing logs, for the reader.
+SLOW_CALL_S: Seconds = 20.0
+
+
+class RpcDispatcher:
+    """`agent.dispatcher.DispatcherClient` at one address."""
+
+    def __init__(self, links: Links, address: str) -> None:
+        self._links, self.address = links, address
+
+    async def open(self, request: SessionRequest) -> AsyncGenerator[SessionMessage, None]:
+        """See `DispatcherClient`."""
+        async for item in self._links.stream(self.address, methods.SESSION, pack(request)):
+            yield unpack(item, SessionMessage)
+
+    async def assignments(self, session_id: str) -> AsyncGenerator[Assignments, None]:
+        """See `DispatcherClient`."""
+        payload = session_id.encode()
+        async for item in self._links.stream(self.address, methods.ASSIGNMENTS, payload):
+            yield unpack(item, Assignments)
+
+    async def log_subscriptions(self, session_id: str) -> AsyncGenerator[LogSubscription, None]:
+        """See `DispatcherClient`."""
+        payload = session_id.encode()
+        async for item in self._links.stream(self.address, methods.LOG_SUBSCRIPTIONS, payload):
+            yield unpack(item, LogSubscription)
+
+    async def heartbeat(self, beat: Heartbeat) -> None:
+        """See `DispatcherClient`."""
+        await self._call(methods.HEARTBEAT, pack(beat))
+
+    async def goodbye(self, beat: Heartbeat) -> None:
+        """See `DispatcherClient`."""
+        await self._call(methods.GOODBYE, pack(beat))
+
+    async def report(self, report: StatusReport) -> None:
+        """See `DispatcherClient`."""
+        await self._call(methods.REPORT, pack(report), SLOW_CALL_S)
+
+    async def describe(self, description: NodeDescription) -> None:
+        """See `DispatcherClient`."""
+        await self._call(methods.DESCRIBE, pack(description), SLOW_CALL_S)
+
+    async def publish_logs(self, batch: LogBatch) -> bool:
+        """See `DispatcherClient`."""
+        return bool(await self._call(methods.PUBLISH_LOGS, pack(batch), SLOW_CALL_S))
+
+    async def close(self) -> None:
+        """The link is the node's, and stays for other calls."""
+
+    async def _call(self, method: str, payload: bytes, timeout_s: Seconds = CALL_S) -> bytes:
+        return await self._links.call(self.address, method, payload, timeout_s=timeout_s)

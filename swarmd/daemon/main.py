@@ -1,0 +1,131 @@
+"""`swarmd daemon`: the real ports, the API's sockets, signals."""
+
+import asyncio
+import gc
+import logging
+import platform
+import signal
+from pathlib import Path
+
+import uvloop
+
+import swarmd
+from swarmd.agent.description import NodeFacts
+from swarmd.api.front import Front
+from swarmd.api.info import SwarmInfo
+from swarmd.api.merged import Merged
+from swarmd.api.merged_networks import MergedNetworks
+from swarmd.api.server import Server
+from swarmd.api.upstream import Upstream
+from swarmd.ca.crypto import X509Crypto
+from swarmd.config import DaemonConfig
+from swarmd.daemon.daemon import Daemon
+from swarmd.daemon.logs import set_up
+from swarmd.daemon.node import NodeSettings
+from swarmd.daemon.ports import Ports
+from swarmd.engine.client import DockerEngine
+from swarmd.errors import InvalidArgumentError, StateError, SwarmError
+from swarmd.lib.tasks import leaves
+from swarmd.model.spec import DiscreteResource, GenericResource, NamedResource
+from swarmd.net.clock import SystemClock, SystemRandom
+from swarmd.net.disk import FileDisk
+from swarmd.net.kernel import LinuxKernel
+from swarmd.net.streams import TLSNetwork
+
+log = logging.getLogger(__name__)
+
+GOODBYE_S = 3.0
+
+
+def main(config: DaemonConfig) -> int:
+    """Run until SIGTERM or SIGINT; the exit status.  What keeps it from running is logged."""
+    set_up(config.log_level, config.log_format)
+    try:
+        uvloop.run(run(config))
+    except (SwarmError, OSError, ExceptionGroup) as error:
+        for leaf in leaves(error):
+            if not isinstance(leaf, SwarmError | OSError):
+                raise
+            log.error(str(leaf))  # noqa: TRY400  a sentence for the operator, not a trace
+        return 1
+    return 0
+
+
+async def run(config: DaemonConfig) -> None:
+    """The daemon on this machine, until a signal."""
+    engine_path = _socket_path(config.engine)
+    settings = NodeSettings(
+        facts=NodeFacts(
+            hostname=platform.node(),
+            generic_resources=generic_resources(config.node_generic_resources),
+        )
+    )
+    disk = FileDisk(Path(config.state_dir))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    upstream = Upstream(engine_path)
+    await upstream.open()
+    try:
+        async with DockerEngine(engine_path) as engine:
+            ports = Ports(
+                clock=SystemClock(),
+                random=SystemRandom(),
+                crypto=X509Crypto(),
+                disk=disk,
+                network=TLSNetwork(),
+                engine=engine,
+                kernel=LinuxKernel(),
+            )
+            daemon = Daemon(
+                ports, settings, default_advertise_address=config.swarm_default_advertise_addr
+            )
+            await _serve(config, daemon, upstream, stop)
+    finally:
+        await upstream.close()
+        disk.close()
+
+
+async def _serve(
+    config: DaemonConfig, daemon: Daemon, upstream: Upstream, stop: asyncio.Event
+) -> None:
+    merged = Merged(upstream, SwarmInfo(daemon), release=swarmd.__version__)
+    networks = MergedNetworks(upstream, daemon.nouns.networks)
+    front = Front(merged.handlers(), networks.handlers(), daemon.nouns.handlers())
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(daemon.run())
+        async with Server(config.hosts, front, upstream):
+            # What start-up made lives as long as the process: the collector need not look at it.
+            gc.freeze()
+            log.info("serving", extra={"hosts": ",".join(config.hosts), "engine": config.engine})
+            await stop.wait()
+            log.info("stopping")
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await daemon.goodbye()
+            except TimeoutError:
+                log.info("stopped without a goodbye")
+        running.cancel()
+
+
+def _socket_path(engine: str) -> str:
+    if not engine.startswith("unix://"):
+        raise StateError(f"--engine {engine}: give the engine's socket as unix:///path")
+    return engine.removeprefix("unix://")
+
+
+def generic_resources(flags: tuple[str, ...]) -> tuple[GenericResource, ...]:
+    """`gpu=2` is a count; `gpu=a` and `gpu=b` name units.  Raises InvalidArgumentError."""
+    found = []
+    for flag in flags:
+        kind, is_pair, value = flag.partition("=")
+        if not (kind and is_pair and value):
+            raise InvalidArgumentError(f"--node-generic-resource {flag}: give it as NAME=VALUE")
+        if value.isdecimal():
+            discrete = DiscreteResource(kind=kind, value=int(value))
+            found.append(GenericResource(discrete_resource_spec=discrete))
+        else:
+            named = NamedResource(kind=kind, value=value)
+            found.append(GenericResource(named_resource_spec=named))
+    return tuple(found)

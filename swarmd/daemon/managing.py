@@ -1,0 +1,113 @@
+"""The manager half's comings and goings: it follows the role that the node's certificate has."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from swarmd.daemon import methods
+from swarmd.daemon.identity import Identity
+from swarmd.daemon.links import Links
+from swarmd.daemon.manager import EnlistCall, Manager
+from swarmd.daemon.ports import Ports
+from swarmd.dispatcher.server import Ask
+from swarmd.errors import SwarmError
+from swarmd.model.node import Role
+from swarmd.raft import identity as raft_identity
+from swarmd.raft.interface import RaftConfig
+from swarmd.raft.seal import KeySealer
+from swarmd.wire.packed import pack
+
+log = logging.getLogger(__name__)
+
+ENLIST_AGAIN_S = 0.5
+ENLIST_CALL_S = 10.0
+
+
+class Managing:
+    """Runs a `Manager` while the node is one."""
+
+    def __init__(
+        self,
+        identity: Callable[[], Identity],
+        keep: Callable[[Identity], None],
+        ports: Ports,
+        links: Links,
+        ask: Ask,
+        config: RaftConfig,
+    ) -> None:
+        self._identity, self._keep = identity, keep
+        self._ports, self._links, self._ask, self._config = ports, links, ask, config
+        self.manager: Manager | None = None
+        #: set when the identity changed
+        self.changed = asyncio.Event()
+        #: set when the manager half came or went
+        self.turned = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled.  Raises what ends a raft member."""
+        while True:
+            await self._until(Role.MANAGER)
+            identity = self._identity()
+            if not identity.raft_id:
+                identity = await self._prepare(identity)
+            manager = Manager(identity, self._ports, self._links, self._ask, self._config)
+            manager.known = self._known
+            self.manager = manager
+            self.turned.set()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [
+                        group.create_task(manager.run()),
+                        group.create_task(self._enlist(manager, identity)),
+                    ]
+                    await self._until(Role.WORKER)
+                    for task in tasks:
+                        task.cancel()
+            finally:
+                self.manager = None
+                self.turned.set()
+            await self._ports.disk.run(lambda: raft_identity.wipe(self._ports.disk))
+            self._keep(msgspec.structs.replace(self._identity(), raft_id=""))
+
+    async def _until(self, role: Role) -> None:
+        while self._identity().role is not role:
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def _prepare(self, identity: Identity) -> Identity:
+        """A disk that joins: an id that was never used before."""
+        ports = self._ports
+        sealer = KeySealer(ports.crypto, identity.raft_key)
+        raft_id = await ports.disk.run(
+            lambda: (
+                raft_identity.read_id(ports.disk)
+                or raft_identity.join(ports.disk, sealer, ports.random, self._config)
+            )
+        )
+        identity = msgspec.structs.replace(identity, raft_id=raft_id)
+        self._keep(identity)
+        return identity
+
+    def _known(self) -> Mapping[str, str]:
+        managers = self._identity().managers
+        return {manager.raft_id: manager.address for manager in managers if manager.raft_id}
+
+    async def _enlist(self, manager: Manager, identity: Identity) -> None:
+        """Ask until a leader has this disk among its members; a member asks in vain, and ends."""
+        call = pack(EnlistCall(raft_id=identity.raft_id, address=identity.advertise_address))
+        while not manager.raft.status().is_voter:
+            for address in self._others():
+                try:
+                    await self._links.call(
+                        address, methods.ENLIST, call, timeout_s=ENLIST_CALL_S, is_write=True
+                    )
+                    break
+                except SwarmError as error:
+                    log.debug("not enlisted", extra={"at": address, "reason": str(error)})
+            await asyncio.sleep(ENLIST_AGAIN_S)
+
+    def _others(self) -> Sequence[str]:
+        own = self._identity()
+        return [m.address for m in own.managers if m.node_id != own.node_id]

@@ -1,0 +1,323 @@
+"""A node in a swarm: its port, gossip, agent, certificate, and the manager half while it is one."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from swarmd.agent.description import NodeFacts
+from swarmd.agent.loop import Agent, AgentHooks, AgentPorts
+from swarmd.ca.authorize import Authority, authority, authorize, has_ended
+from swarmd.ca.renew import renew_at
+from swarmd.config import AgentConfig
+from swarmd.daemon import methods
+from swarmd.daemon.authority import Issued, RenewCall
+from swarmd.daemon.dataplane import DataPlanes
+from swarmd.daemon.dispatching import RpcDispatcher
+from swarmd.daemon.identity import Identity, save
+from swarmd.daemon.links import Links
+from swarmd.daemon.managing import Managing
+from swarmd.daemon.ports import Ports
+from swarmd.dispatcher.server import Answer
+from swarmd.dispatcher.sessions import CONFIRM_S
+from swarmd.errors import NoLeaderError, SwarmError, UnavailableError
+from swarmd.gossip.keyring import keyring
+from swarmd.gossip.loop import Gossip, GossipPorts
+from swarmd.gossip.messages import Member, Status
+from swarmd.gossip.settings import DEFAULTS, GossipSettings
+from swarmd.lib.tasks import supervise
+from swarmd.model.assignment import SessionMessage
+from swarmd.model.ids import NodeID
+from swarmd.net.addresses import join_address, split_address
+from swarmd.net.serve import Handler, serve
+from swarmd.ports import Address, Connection, Peer
+from swarmd.raft.interface import RaftConfig
+from swarmd.wire.packed import pack, unpack
+
+log = logging.getLogger(__name__)
+
+#: Gossip's port; managers and agents use the advertised one.
+GOSSIP_PORT = 7946
+RENEW_CALL_S = 15.0
+RENEW_AGAIN_S = 5.0
+#: Live connections are held against the clock and the removed nodes this often.
+JUDGE_S = 1.0
+
+
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node is started with, beside its identity."""
+
+    facts: NodeFacts
+    raft: RaftConfig = RaftConfig()
+    agent: AgentConfig = AgentConfig()
+    gossip: GossipSettings = DEFAULTS
+
+
+class Node:
+    """Runs from `swarm init` or `join` (or the daemon's start) until `leave`."""
+
+    def __init__(
+        self, identity: Identity, ports: Ports, settings: NodeSettings, ready: Callable[[], None]
+    ) -> None:
+        self.identity = identity
+        self._ports, self._settings, self._ready = ports, settings, ready
+        self.links = Links(ports.network, lambda: self.identity.credentials)
+        self.managing = Managing(
+            lambda: self.identity, self.keep, ports, self.links, self._ask, settings.raft
+        )
+        self.planes = DataPlanes(ports, self.links, identity.node_id)
+        self.agent = Agent(
+            AgentPorts(
+                engine=ports.engine, clock=ports.clock, random=ports.random, disk=ports.disk
+            ),
+            AgentHooks(
+                connect=self._connect,
+                facts=lambda: settings.facts,
+                networks_ready=self.planes.networks_ready,
+                on_session=self._on_session,
+                on_local=self.planes.on_local,
+            ),
+            settings.agent,
+            node_id=identity.node_id,
+            cluster_id=identity.cluster_id,
+        )
+        self.gossip = self._new_gossip()
+        #: the leader's newest word; None before the first session
+        self.session: SessionMessage | None = None
+        self._leader = ""
+        self._turn = 0
+        self._renew_now = asyncio.Event()
+        self._connections: set[Connection] = set()
+        #: answers followers' requests; set by the daemon, which owns the API
+        self.forward: Handler | None = None
+
+    # ---- life
+
+    async def run(self) -> None:
+        """Until cancelled.  Raises OSError if the port cannot be bound, and what ends raft."""
+        listener = await self._ports.network.listen(
+            Address(self.identity.listen_address), lambda: self.identity.credentials, self._accept
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.links.run())
+                group.create_task(self.managing.run())
+                for name, run in (
+                    ("gossip", self._gossip),
+                    ("agent", self.agent.run),
+                    ("certificate", self._renew),
+                    ("connections", self._judge),
+                    ("data plane", self.planes.run),
+                ):
+                    group.create_task(supervise(name, run, self._ports.random.uniform))
+        finally:
+            listener.close()
+            for connection in list(self._connections):
+                connection.close()
+
+    async def goodbye(self) -> None:
+        """Before a graceful stop: the others need not find out."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.agent.goodbye())
+            group.create_task(self.gossip.leave())
+
+    def keep(self, identity: Identity) -> None:
+        """Another identity from now on, also after a restart."""
+        save(self._ports.disk, identity)
+        self.identity = identity
+        self.managing.changed.set()
+
+    # ---- the port
+
+    async def _accept(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        try:
+            purpose = await connection.receive()
+            if purpose == methods.RPC:
+                await serve(connection, self._handlers(), self._permit)
+            elif purpose == methods.RAFT and self.managing.manager is not None:
+                self._permit(methods.FORWARD, connection.peer)
+                claimed = (await connection.receive()).decode("ascii", "replace")
+                await self.managing.manager.attach(connection, claimed)
+        except (ConnectionError, SwarmError) as error:
+            log.debug("connection ended", extra={"reason": str(error)})
+        finally:
+            self._connections.discard(connection)
+            connection.close()
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        manager = self.managing.manager
+        handlers: dict[str, Handler] = {methods.PING: _pong}
+        if manager is not None:
+            handlers |= manager.handlers()
+        if self.forward is not None:
+            handlers[methods.FORWARD] = self.forward
+        return handlers
+
+    def _authority(self) -> Authority:
+        manager = self.managing.manager
+        cluster = manager.store.view().cluster if manager else None
+        if cluster is not None:
+            return authority(methods.RULES, cluster)
+        return Authority(rules=methods.RULES, cluster_id=self.identity.cluster_id)
+
+    def _permit(self, method: str, peer: Peer) -> None:
+        authorize(method, peer, self._authority(), self._ports.clock.wall())
+
+    async def _judge(self) -> None:
+        """End live connections of nodes that were removed or whose certificate ended."""
+        while True:
+            await asyncio.sleep(JUDGE_S)
+            rules, now = self._authority(), self._ports.clock.wall()
+            for connection in list(self._connections):
+                if connection.peer.node_id and has_ended(connection.peer, rules, now):
+                    log.info("connection ended", extra={"node": connection.peer.node_id})
+                    connection.close()
+
+    async def _ask(self, node_id: NodeID) -> Answer:
+        """Whether a node's port answers; takes CONFIRM_S at most."""
+        manager = self.managing.manager
+        node = manager.store.view().node(node_id) if manager else None
+        if node is None or not node.status.addr:
+            return Answer.SILENT
+        port = split_address(Address(self.identity.advertise_address))[1]
+        if node.member is not None:
+            port = split_address(Address(node.member.address))[1]
+        try:
+            async with asyncio.timeout(CONFIRM_S):
+                address = join_address(node.status.addr, port)
+                connection = await self._ports.network.connect(address, self.identity.credentials)
+        except TimeoutError:
+            return Answer.SILENT
+        except ConnectionRefusedError:
+            return Answer.REFUSED
+        except ConnectionError as error:
+            return Answer.REFUSED if "refused" in str(error).lower() else Answer.SILENT
+        connection.close()
+        return Answer.ALIVE
+
+    # ---- the agent's leader
+
+    async def _connect(self) -> RpcDispatcher:
+        manager = self.managing.manager
+        if manager is not None and (manager.is_leader() or manager.raft.status().leader):
+            address = (
+                self.identity.advertise_address if manager.is_leader() else manager.leader_address()
+            )
+        else:
+            address = self._next_manager()
+        client = RpcDispatcher(self.links, address)
+        self._leader = address
+        return client
+
+    def _next_manager(self) -> str:
+        managers = self.identity.managers
+        if not managers:
+            raise NoLeaderError
+        self._turn += 1
+        return managers[self._turn % len(managers)].address
+
+    def _on_session(self, message: SessionMessage) -> None:
+        self.session = message
+        self.planes.on_session(self._leader, message)
+        identity = msgspec.structs.replace(
+            self.identity,
+            managers=message.managers or self.identity.managers,
+            gossip_keys=message.gossip_keys,
+            trusted=message.trusted or self.identity.trusted,
+        )
+        if identity != self.identity:
+            self.keep(identity)
+            self.gossip.use_keys(keyring(identity.gossip_keys))
+            self.gossip.join(self._seeds())
+        if message.role is not identity.role:
+            self._renew_now.set()
+        self._ready()
+
+    # ---- certificate
+
+    async def _renew(self) -> None:
+        """Renew before the certificate ends, and at once when another role was granted."""
+        while True:
+            certificate = self._ports.crypto.facts(self.identity.certificate)
+            at = renew_at(certificate, self._ports.random.uniform)
+            pause = max(0.0, (at - self._ports.clock.wall()) / 1e9)
+            try:
+                async with asyncio.timeout(min(pause, 86_400.0)):
+                    await self._renew_now.wait()
+            except TimeoutError:
+                if self._ports.clock.wall() < at:
+                    continue
+            self._renew_now.clear()
+            try:
+                await self._renew_once()
+            except SwarmError as error:
+                log.warning("certificate not renewed", extra={"reason": str(error)})
+                await asyncio.sleep(RENEW_AGAIN_S)
+                self._renew_now.set()
+
+    async def _renew_once(self) -> None:
+        if not self._leader:
+            raise UnavailableError("no leader is known")
+        request, key = self._ports.crypto.new_request()
+        answer = await self.links.call(
+            self._leader,
+            methods.RENEW,
+            pack(RenewCall(request=request)),
+            timeout_s=RENEW_CALL_S,
+        )
+        issued = unpack(answer, Issued)
+        log.info("certificate renewed", extra={"role": issued.role.value})
+        self.links.forget()
+        self.keep(
+            msgspec.structs.replace(
+                self.identity,
+                role=issued.role,
+                certificate=issued.certificate,
+                key=key,
+                trusted=issued.trusted,
+                managers=issued.managers or self.identity.managers,
+            )
+        )
+
+    # ---- gossip
+
+    def _new_gossip(self) -> Gossip:
+        ports, host = self._ports, self.identity.host
+        me = Member(
+            node_id=self.identity.node_id,
+            address=join_address(host, GOSSIP_PORT),
+            incarnation=ports.clock.wall() // 10**9,
+        )
+        listen_host = split_address(Address(self.identity.listen_address))[0]
+        return Gossip(
+            GossipPorts(
+                network=ports.network, clock=ports.clock, random=ports.random, crypto=ports.crypto
+            ),
+            me,
+            join_address(listen_host, GOSSIP_PORT),
+            keyring(self.identity.gossip_keys),
+            self._gossip_changed,
+            self._settings.gossip,
+        )
+
+    async def _gossip(self) -> None:
+        self.gossip.join(self._seeds())
+        await self.gossip.run()
+
+    def _seeds(self) -> list[Address]:
+        hosts = [split_address(Address(m.address))[0] for m in self.identity.managers]
+        return [join_address(host, GOSSIP_PORT) for host in hosts if host != self.identity.host]
+
+    def _gossip_changed(self, member: Member) -> None:
+        is_gone = member.status in (Status.DEAD, Status.LEFT)
+        log.info("gossip", extra={"node": member.node_id, "status": member.status.name})
+        self.planes.on_liveness(NodeID(member.node_id), is_alive=not is_gone)
+        manager = self.managing.manager
+        if member.status is Status.DEAD and manager is not None and manager.leading is not None:
+            manager.leading.dispatcher.suspect(NodeID(member.node_id))
+
+
+async def _pong(_peer: Peer, _payload: bytes) -> bytes:
+    return b""
