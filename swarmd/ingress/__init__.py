@@ -1,1 +1,11 @@
-"""The routing mesh: published ports on every node, by nftables."""
+"""Reaching services: published ports on every node, virtual addresses in every container.
+
+marks       numbers and names of ours (pure)
+balance     a chain that spreads new connections (pure)
+rules       the host's mesh as nftables text (pure)
+routes      its routes, wanted minus observed (pure)
+firewall    what the engine's firewall must let through (pure)
+vip         a container's VIPs as nftables text (pure)
+loop        keeps the host's mesh in line with the newest data plane; `leave`
+vips        keeps the containers' tables in line
+"""

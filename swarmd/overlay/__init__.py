@@ -1,6 +1,5 @@
 """Networks between nodes: an engine bridge with one VXLAN port each.
 
-names       what things of ours are called (pure)
 observe     the output of `ip` and `bridge`, read into structs (pure)
 entries     who is reached through a port: forwarding and neighbour entries (pure)
 plan        wanted minus observed (pure)

@@ -1,8 +1,8 @@
 """A task's place in the networks of its node: what its container is created with."""
 
 from swarmd.model.dataplane import DataPlane, Endpoint, PlaneNetwork
+from swarmd.model.devices import engine_name, mac_of
 from swarmd.model.ids import TaskID
-from swarmd.overlay.names import engine_name, mac_of
 from swarmd.wire.container import TaskEndpoint, TaskNetworks
 
 #: Answers to clients of a published port leave by the default route: best by the way they came.

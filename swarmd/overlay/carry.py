@@ -12,8 +12,8 @@ import msgspec
 
 from swarmd.errors import EngineError
 from swarmd.model.dataplane import DataPlane
+from swarmd.model.devices import NETWORK_LABEL
 from swarmd.model.ids import NetworkID
-from swarmd.overlay.names import NETWORK_LABEL
 from swarmd.overlay.observe import FORWARDING, LINKS, NEIGHBOURS, Observed, read
 from swarmd.overlay.plan import NetworkWork, Work, plan
 from swarmd.ports import Engine, Kernel

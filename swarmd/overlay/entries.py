@@ -7,7 +7,7 @@ to another node has no moment without a way.
 from collections.abc import Iterator, Mapping
 
 from swarmd.model.dataplane import DataPlane, Endpoint, PlaneNetwork
-from swarmd.overlay.names import mac_of, vxlan_name
+from swarmd.model.devices import mac_of, vxlan_name
 
 
 def forwarding_lines(

@@ -7,7 +7,7 @@ touched: a restarted daemon that hears no manager leaves the traffic alone.
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from swarmd.errors import EngineError
 from swarmd.lib.bell import Bell
@@ -30,8 +30,17 @@ AGAIN_S = 2.0
 class OverlayLoop:
     """The overlays of one node."""
 
-    def __init__(self, engine: Engine, kernel: Kernel, *, period_s: Seconds = PERIOD_S) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        kernel: Kernel,
+        *,
+        on_made: Callable[[], None],
+        period_s: Seconds = PERIOD_S,
+    ) -> None:
         self._engine, self._kernel, self._period_s = engine, kernel, period_s
+        #: called after a round that made bridges: what stands on them can be mended
+        self._on_made = on_made
         self._plane: DataPlane | None = None
         self._bell = Bell()
         #: networks that stood at the end of the last whole look
@@ -100,6 +109,8 @@ class OverlayLoop:
             self._refused = outcome.refused
             self._standing = {n.id for n in work.networks} - self._refused.keys()
             is_whole = outcome.is_whole
+            if any(network.body for network in work.networks):
+                self._on_made()
         self._news.set()
         self._news = asyncio.Event()
         return self._period_s if is_whole else AGAIN_S

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from swarmd.overlay.names import VXLAN_PREFIX
+from swarmd.model.devices import VXLAN_PREFIX
 from swarmd.ports import EngineNetwork
 
 T = TypeVar("T")

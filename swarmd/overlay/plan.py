@@ -16,9 +16,7 @@ import msgspec
 
 from swarmd.model.base import Labels
 from swarmd.model.dataplane import DataPlane, PlaneNetwork
-from swarmd.model.ids import NetworkID
-from swarmd.overlay.entries import forwarding_lines, neighbour_lines
-from swarmd.overlay.names import (
+from swarmd.model.devices import (
     NETWORK_LABEL,
     VXLAN_PREFIX,
     bridge_name,
@@ -26,6 +24,8 @@ from swarmd.overlay.names import (
     mac_of,
     vxlan_name,
 )
+from swarmd.model.ids import NetworkID
+from swarmd.overlay.entries import forwarding_lines, neighbour_lines
 from swarmd.overlay.observe import Link, Observed, Vxlan
 from swarmd.ports import EngineNetwork
 from swarmd.wire.bridge import BRIDGE_OPTION, BridgeNetwork, bridge_request

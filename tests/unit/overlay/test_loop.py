@@ -15,7 +15,7 @@ from tests.unit.overlay.node import Node, ports
 
 async def test_a_task_is_attached_when_its_networks_stand() -> None:
     node = Node()
-    loop = OverlayLoop(*ports(node))
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         running = group.create_task(loop.run())
         attaching = group.create_task(loop.attach(WEB_1, [INGRESS, STACK], ("9.9.9.9",)))
@@ -30,7 +30,7 @@ async def test_a_task_is_attached_when_its_networks_stand() -> None:
 
 async def test_a_task_waits_for_a_plane_that_knows_it() -> None:
     """The assignment came before the data plane did."""
-    loop = OverlayLoop(*ports(Node()))
+    loop = OverlayLoop(*ports(Node()), on_made=lambda: None)
     without = msgspec.structs.replace(plane(), networks=plane().networks[:1])
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         running = group.create_task(loop.run())
@@ -47,7 +47,7 @@ async def test_a_task_waits_for_a_plane_that_knows_it() -> None:
 async def test_a_task_whose_network_the_engine_refuses_is_told_why() -> None:
     node = Node()
     node.refused_subnets = {"10.0.1.0/24"}
-    loop = OverlayLoop(*ports(node))
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         running = group.create_task(loop.run())
         loop.follow(plane())
@@ -59,13 +59,29 @@ async def test_a_task_whose_network_the_engine_refuses_is_told_why() -> None:
 async def test_before_the_first_plane_nothing_is_touched() -> None:
     """A daemon that starts while no manager answers leaves the traffic of its node alone."""
     node = Node()
-    loop = OverlayLoop(*ports(node))
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         running = group.create_task(loop.run())
         loop.look()
         await asyncio.sleep(0)
         running.cancel()
     assert node.changes == []
+
+
+async def test_what_stands_on_a_bridge_is_told_when_one_was_made_again() -> None:
+    """A user removes a network with the docker CLI; the mesh has routes to put back."""
+    node = Node()
+    made = asyncio.Event()
+    loop = OverlayLoop(*ports(node), on_made=made.set)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(plane())
+        await made.wait()
+        made.clear()
+        await node.remove_network("engine1")
+        loop.look()
+        await made.wait()
+        running.cancel()
 
 
 def test_a_task_is_given_its_addresses_and_their_mac_addresses() -> None:

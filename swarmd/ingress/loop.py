@@ -1,0 +1,104 @@
+"""Keeps the host's mesh as the newest data plane wants it: rules, routes, the engine's firewall.
+
+A round writes the rules whether or not they are there: replacing both tables in one transaction
+touches no open connection, costs as much as looking, and repairs what somebody else flushed.
+"""
+
+import logging
+
+from swarmd.ingress import firewall
+from swarmd.ingress.routes import ROUTES, RULES, read_routes, route_work
+from swarmd.ingress.rules import host_rules
+from swarmd.lib.bell import Bell
+from swarmd.model.dataplane import DataPlane
+from swarmd.model.devices import bridge_name
+from swarmd.ports import Kernel, Seconds
+
+log = logging.getLogger(__name__)
+
+#: Everything is written again this often.
+PERIOD_S = 30.0
+#: Pause after a round that could not do all it should.
+AGAIN_S = 2.0
+
+
+class MeshLoop:
+    """The routing mesh of one node."""
+
+    def __init__(self, kernel: Kernel, *, period_s: Seconds = PERIOD_S) -> None:
+        self._kernel, self._period_s = kernel, period_s
+        self._plane: DataPlane | None = None
+        self._bell = Bell()
+        #: said once, not every half minute
+        self._has_firewall = True
+
+    def follow(self, plane: DataPlane) -> None:
+        """The newest wanted state, without backends that are known to be dead."""
+        self._plane = plane
+        self._bell.ring()
+
+    def look(self) -> None:
+        """Something may have changed on the node: a bridge was made, the engine came back."""
+        self._bell.ring()
+
+    async def run(self) -> None:
+        """Until cancelled; everything stays as it is then."""
+        while True:
+            pause_s = self._period_s
+            if self._plane is not None:
+                pause_s = await self._round(self._plane)
+            await self._bell.wait(pause_s)
+
+    async def _round(self, plane: DataPlane) -> Seconds:
+        try:
+            is_whole = await _write(self._kernel, plane)
+            await self._open_firewall(plane)
+        except OSError as error:
+            log.warning("mesh not reconciled", extra={"reason": str(error)})
+            return AGAIN_S
+        return self._period_s if is_whole else AGAIN_S
+
+    async def _open_firewall(self, plane: DataPlane) -> None:
+        try:
+            listed = await self._kernel.output(*firewall.LIST)
+        except OSError as error:
+            # No engine yet, or one that keeps its rules elsewhere (firewall-backend=nftables).
+            if self._has_firewall:
+                log.warning("no DOCKER-USER chain", extra={"reason": str(error)})
+            self._has_firewall = False
+            return
+        self._has_firewall = True
+        for command in firewall.changes(firewall.accepts(plane), listed):
+            await self._kernel.output(*command)
+
+
+async def leave(kernel: Kernel) -> None:
+    """Remove the mesh from this node: what carries our name, mark, preference or protocol.
+
+    Raises OSError if the kernel refuses.
+    """
+    await _write(kernel, DataPlane())
+    if await kernel.run(*firewall.LIST) == 0:
+        listed = await kernel.output(*firewall.LIST)
+        for command in firewall.changes((), listed):
+            await kernel.output(*command)
+
+
+async def _write(kernel: Kernel, plane: DataPlane) -> bool:
+    """Routes and rules; False while the ingress network's bridge is not there."""
+    observed = read_routes(await kernel.output(*ROUTES), await kernel.output(*RULES))
+    ingress = plane.ingress
+    has_bridge = ingress is None or await _is_there(kernel, bridge_name(ingress.vni))
+    if not has_bridge:
+        await kernel.nft(host_rules(plane))
+        return False
+    work = route_work(plane, observed)
+    await kernel.ip(work.before)
+    await kernel.bridge(work.bridge)
+    await kernel.nft(host_rules(plane))
+    await kernel.ip(work.after)
+    return True
+
+
+async def _is_there(kernel: Kernel, device: str) -> bool:
+    return await kernel.run("ip", "link", "show", "dev", device) == 0

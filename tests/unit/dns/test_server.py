@@ -1,0 +1,163 @@
+"""The resolver on loopback addresses: what a container's engine asks it, by UDP and TCP."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import dns.asyncquery
+import dns.message
+import dns.rcode
+import msgspec
+
+from swarmd.dns.server import Resolver
+from swarmd.model.dataplane import (
+    NO_TASK,
+    DataPlane,
+    Endpoint,
+    PlaneNetwork,
+    PlaneService,
+    ServiceNetwork,
+)
+from swarmd.model.ids import NetworkID, NodeID, ServiceID, TaskID
+
+NODE, TASK, NETWORK = NodeID("node1"), TaskID("task1"), NetworkID("net1")
+SERVER, ASKER = "127.0.53.1", "127.0.53.9"
+
+
+def loopback_plane(server: str = SERVER) -> DataPlane:
+    endpoints = (
+        Endpoint(addresses=(server,), node_id=NODE, task_id=NO_TASK),
+        Endpoint(addresses=(ASKER,), node_id=NODE, task_id=TASK),
+    )
+    network = PlaneNetwork(
+        id=NETWORK, name="net", vni=4097, subnets=("127.0.53.0/24",), endpoints=endpoints
+    )
+    service = PlaneService(
+        id=ServiceID("s"),
+        name="web",
+        networks=(ServiceNetwork(network_id=NETWORK, virtual_ips=("10.0.0.200",)),),
+    )
+    return DataPlane(node_id=NODE, networks=(network,), services=(service,))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((SERVER, 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def running(
+    written: Callable[[TaskID], Awaitable[None]], port: int
+) -> AsyncIterator[Resolver]:
+    resolver = Resolver(written, port=port)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        task = group.create_task(resolver.run())
+        yield resolver
+        task.cancel()
+
+
+async def at_once(_: TaskID) -> None:
+    return
+
+
+async def ask(
+    port: int, name: str, *, tcp: bool = False, source: str = ASKER
+) -> dns.message.Message:
+    query = dns.message.make_query(name, "A")
+    how = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
+    while True:
+        try:
+            return await how(query, SERVER, timeout=5, port=port, source=source)
+        except ConnectionRefusedError:  # not yet bound
+            await asyncio.sleep(0)
+
+
+def addresses(message: dns.message.Message) -> list[str]:
+    return [record.to_text() for answer in message.answer for record in answer]
+
+
+async def test_a_service_is_found_by_udp_and_by_tcp() -> None:
+    port = free_port()
+    async with running(at_once, port) as resolver:
+        resolver.follow(loopback_plane())
+        assert addresses(await ask(port, "web", tcp=True)) == ["10.0.0.200"]
+        assert addresses(await ask(port, "web")) == ["10.0.0.200"]
+
+
+async def test_an_unknown_name_and_an_unknown_asker_are_refused_at_once() -> None:
+    port = free_port()
+    async with running(at_once, port) as resolver:
+        resolver.follow(loopback_plane())
+        assert (await ask(port, "example.org", tcp=True)).rcode() == dns.rcode.REFUSED
+        stranger = await ask(port, "web", source="127.0.53.66")
+        assert stranger.rcode() == dns.rcode.REFUSED
+
+
+async def test_the_first_answer_waits_for_the_vip_table() -> None:
+    """A program that resolves a name in its first millisecond must be able to connect."""
+    port, table = free_port(), asyncio.Event()
+
+    async def written(_: TaskID) -> None:
+        await table.wait()
+
+    async with running(written, port) as resolver, asyncio.TaskGroup() as group:
+        resolver.follow(loopback_plane())
+        # A stranger's question is not held; its answer shows that the sockets are bound.
+        await ask(port, "web", tcp=True, source="127.0.53.66")
+        first = group.create_task(ask(port, "web"))
+        await ask(port, "web", source="127.0.53.66")
+        assert not first.done()
+        table.set()
+        assert addresses(await first) == ["10.0.0.200"]
+
+
+async def test_a_table_that_is_never_written_holds_only_the_first_answer() -> None:
+    port = free_port()
+    held = []
+
+    async def never(task_id: TaskID) -> None:
+        held.append(task_id)
+        await asyncio.Event().wait()
+
+    async with running(never, port) as resolver:
+        resolver.follow(loopback_plane())
+        assert addresses(await ask(port, "web", tcp=True)) == ["10.0.0.200"]
+        assert addresses(await ask(port, "web")) == ["10.0.0.200"]
+        assert held == [TASK]
+
+
+async def test_an_address_need_not_exist_to_be_bound() -> None:
+    """The overlay's bridge is made at the same time, and made again when somebody removes it."""
+    port = free_port()
+    async with running(at_once, port) as resolver:
+        plane = loopback_plane()
+        network = plane.networks[0]
+        absent = Endpoint(addresses=("203.0.113.53",), node_id=NODE)
+        endpoints = (absent, *network.endpoints[1:])
+        other = msgspec.structs.replace(
+            network, id=NetworkID("absent"), endpoints=endpoints, vni=4098
+        )
+        resolver.follow(msgspec.structs.replace(plane, networks=(other, network)))
+        assert addresses(await ask(port, "web", tcp=True)) == ["10.0.0.200"]
+
+
+async def test_a_network_that_this_node_left_is_not_answered_for() -> None:
+    port = free_port()
+    async with running(at_once, port) as resolver:
+        resolver.follow(loopback_plane())
+        await ask(port, "web", tcp=True)
+        resolver.follow(DataPlane(node_id=NODE))
+        for _ in range(10):  # steps of the loop, each of which ends at once
+            await asyncio.sleep(0)
+        assert _is_free(port)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((SERVER, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,97 @@
+"""Who may ask for what."""
+
+import msgspec
+import pytest
+
+from swarmd.dns.packets import NOERROR, REFUSED
+from swarmd.dns.upstreams import upstreams
+from swarmd.dns.zone import Found, resolve, turned, zone_of
+from swarmd.model.dataplane import DataPlane, PlaneService, ServiceNetwork, without_nodes
+from swarmd.model.ids import NetworkID, ServiceID
+from tests.planes import NODES, STACK, plane
+
+CLIENT = "10.0.1.113"
+WEB_1 = "10.0.1.101"
+VIP, TASKS = ("10.0.1.200",), ("10.0.1.101", "10.0.1.102")
+
+
+@pytest.mark.parametrize(
+    ("name", "addresses"),
+    [
+        ("shop_web", VIP),
+        ("web", VIP),
+        ("tasks.shop_web", TASKS),
+        ("tasks.web", TASKS),
+        ("web.1.web1", ("10.0.1.101",)),
+        ("web.shop_default", VIP),
+        ("tasks.web.shop_default", TASKS),
+    ],
+)
+def test_a_task_finds_the_services_of_its_networks(name: str, addresses: tuple[str, ...]) -> None:
+    assert resolve(zone_of(plane(3)), CLIENT, name) == Found(NOERROR, addresses)
+
+
+@pytest.mark.parametrize("name", ["db", "web.ingress", "example.org", "", "tasks", "shop_default"])
+def test_an_unknown_name_is_refused_so_that_the_next_server_is_asked(name: str) -> None:
+    assert resolve(zone_of(plane(3)), CLIENT, name) == Found(REFUSED)
+
+
+@pytest.mark.parametrize("source", ["192.0.2.9", "10.0.1.101", "10.0.1.3"])
+def test_nobody_but_this_nodes_own_tasks_gets_an_answer(source: str) -> None:
+    """A container elsewhere has a resolver of its own; a host is in no network."""
+    assert resolve(zone_of(plane(3)), source, "web") == Found(REFUSED)
+
+
+def test_a_task_may_ask_from_any_of_its_addresses() -> None:
+    """The resolver that the engine was given may be in the ingress network."""
+    zone = zone_of(plane(1))
+    assert resolve(zone, "10.0.0.101", "web") == resolve(zone, WEB_1, "web") == Found(NOERROR, VIP)
+
+
+def test_names_do_not_pass_between_networks() -> None:
+    """Two stacks on one node both publish ports: the ingress network must not join their names."""
+    wanted = with_service(plane(1), "other_db", NetworkID("othernet"))
+    assert resolve(zone_of(wanted), WEB_1, "other_db") == Found(REFUSED)
+
+
+def test_a_service_without_vip_stands_for_its_tasks() -> None:
+    service = plane().services[0]
+    part = msgspec.structs.replace(service.networks[1], virtual_ips=())
+    wanted = msgspec.structs.replace(
+        plane(3), services=(msgspec.structs.replace(service, networks=(part,)),)
+    )
+    assert resolve(zone_of(wanted), CLIENT, "web") == Found(NOERROR, TASKS)
+
+
+def test_tasks_of_a_dead_node_are_not_named_and_the_vip_stays() -> None:
+    zone = zone_of(without_nodes(plane(3), {NODES[1]}))
+    assert resolve(zone, CLIENT, "tasks.web") == Found(NOERROR, ("10.0.1.101",))
+    assert resolve(zone, CLIENT, "web") == Found(NOERROR, VIP)
+
+
+def test_an_alias_of_two_services_stands_for_both() -> None:
+    wanted = with_service(plane(3), "shop_canary", STACK, aliases=("web",))
+    assert resolve(zone_of(wanted), CLIENT, "web").addresses == (*VIP, "10.0.1.201")
+
+
+def test_answers_come_in_another_order_each_time() -> None:
+    assert [turned(TASKS, turn) for turn in range(3)] == [TASKS, TASKS[::-1], TASKS]
+    assert turned((), 5) == ()
+
+
+def test_the_hosts_servers_are_those_that_a_container_can_reach() -> None:
+    text = (
+        "# made by dhcp\nsearch lan\nnameserver 127.0.0.53\nnameserver ::1\nnameserver 192.0.2.53\n"
+    )
+    assert upstreams(text + "nameserver fe80::1%eth0\nnameserver\n") == (
+        "192.0.2.53",
+        "fe80::1%eth0",
+    )
+
+
+def with_service(
+    wanted: DataPlane, name: str, network_id: NetworkID, aliases: tuple[str, ...] = ()
+) -> DataPlane:
+    part = ServiceNetwork(network_id=network_id, virtual_ips=("10.0.1.201",), aliases=aliases)
+    service = PlaneService(id=ServiceID(name), name=name, networks=(part,))
+    return msgspec.structs.replace(wanted, services=(*wanted.services, service))
