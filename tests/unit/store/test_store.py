@@ -1,0 +1,277 @@
+"""The loop through which the leader writes, against a log that does what the test says."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+
+from swarmd.errors import NameInUseError, NoLeaderError, OutcomeUnknownError
+from swarmd.model.ids import RequestID, Version
+from swarmd.ports import Seconds, Timestamp
+from swarmd.store.apply import Touched
+from swarmd.store.entry import Change, Kind, PutNetwork, decode, encode
+from swarmd.store.sequencer import Write
+from swarmd.store.store import Store
+from swarmd.store.view import View
+from tests.unit.store.records import entry, network
+
+
+class Clock:
+    """Stands still unless told."""
+
+    def __init__(self) -> None:
+        self.seconds: Seconds = 0.0
+        self.wall_ns: Timestamp = 1000
+
+    def monotonic(self) -> Seconds:
+        return self.seconds
+
+    def wall(self) -> Timestamp:
+        return self.wall_ns
+
+
+class Log:
+    """Raft of one member: applies at once, or fails, or waits for `open`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.commands: list[bytes] = []
+        self.term: int | None = 1
+        self.barriers = 0
+        #: raised instead of applying
+        self.failure: Exception | None = None
+        #: raised after applying: the answer was lost
+        self.lost: Exception | None = None
+        self.open = asyncio.Event()
+        self.open.set()
+        #: set when something was proposed
+        self.asked = asyncio.Event()
+
+    async def propose(self, command: bytes) -> bytes:
+        self.commands.append(command)
+        self.asked.set()
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        result = self._store.apply(len(self.commands), command)
+        if self.lost is not None:
+            raise self.lost
+        return result
+
+    async def barrier(self) -> int:
+        self.barriers += 1
+        return 0
+
+    def leading_term(self) -> int | None:
+        return self.term
+
+
+class Scene:
+    """A store, its log and its loop."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store = Store(self.clock, "n1")
+        self.log = Log(self.store)
+
+    async def create(self, name: str, request_id: str = "") -> Version:
+        """A network of that name."""
+        return await self.store.write(
+            Write(request_id=RequestID(request_id), principal="p", decide=_creating(name))
+        )
+
+
+def _creating(name: str) -> Callable[[View, Timestamp], Sequence[Change]]:
+    def decide(view: View, _now: Timestamp) -> Sequence[Change]:
+        if view.id_by_name("network", f"net-{name}") is not None:
+            raise NameInUseError("network", name)
+        return [PutNetwork(record=network(name))]
+
+    return decide
+
+
+@contextlib.asynccontextmanager
+async def running(scene: Scene) -> AsyncIterator[Scene]:
+    """Its loop runs meanwhile."""
+    async with asyncio.TaskGroup() as group:
+        loop = group.create_task(scene.store.run(scene.log))
+        try:
+            yield scene
+        finally:
+            loop.cancel()
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    async with running(Scene()) as made:
+        yield made
+
+
+async def test_an_acknowledged_write_is_in_the_log_and_in_view(scene: Scene) -> None:
+    index = await scene.create("w1")
+    assert index == 1
+    assert scene.store.view().id_by_name("network", "net-w1") == "w1"
+    (command,) = scene.log.commands
+    (one,) = decode(command)
+    assert (one.proposer, one.principal) == ("n1", "p")
+
+
+async def test_writes_that_come_meanwhile_go_together(scene: Scene) -> None:
+    """A batch costs one disk write whatever its size."""
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(scene.create("w0"))
+        await scene.log.asked.wait()
+        others = [group.create_task(scene.create(f"w{n}")) for n in range(1, 20)]
+        await asyncio.sleep(0)  # in which each of them gets as far as the queue
+        scene.log.open.set()
+    assert first.result() == 1
+    assert {one.result() for one in others} == {2}
+    assert len(scene.log.commands) == 2
+    times = [one.time for one in decode(scene.log.commands[1])]
+    assert times == sorted(times)
+    assert len(times) == 19
+
+
+async def test_a_refusal_reaches_the_one_who_asked(scene: Scene) -> None:
+    await scene.create("w1")
+    with pytest.raises(NameInUseError):
+        await scene.create("w1")
+    assert len(scene.log.commands) == 1
+
+
+async def test_twins_that_come_together_are_one_write(scene: Scene) -> None:
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        twins = [group.create_task(scene.create("w1", "r")) for _ in range(3)]
+        await scene.log.asked.wait()
+        scene.log.open.set()
+    assert {one.result() for one in twins} == {1}
+    assert len(scene.log.commands) == 1
+
+
+async def test_who_does_not_lead_writes_nothing(scene: Scene) -> None:
+    scene.log.term = None
+    with pytest.raises(NoLeaderError):
+        await scene.create("w1")
+    assert scene.log.commands == []
+
+
+async def test_an_unknown_outcome_is_told_and_a_retry_is_safe(scene: Scene) -> None:
+    """The next batch is decided only when everything acknowledged before is applied here."""
+    scene.log.lost = OutcomeUnknownError("the leader stepped down")
+    with pytest.raises(OutcomeUnknownError):
+        await scene.create("w1", "r")
+    scene.log.lost = None
+    assert await scene.create("w1", "r") == 1
+    assert scene.log.barriers == 2
+
+
+async def test_a_new_term_begins_with_a_barrier(scene: Scene) -> None:
+    """What an earlier leader acknowledged must be seen before anything is decided."""
+    await scene.create("w1")
+    await scene.create("w2")
+    assert scene.log.barriers == 1
+    scene.log.term = 2
+    await scene.create("w3")
+    assert scene.log.barriers == 2
+
+
+async def test_times_of_entries_rise_even_if_no_clock_does(scene: Scene) -> None:
+    for name in ("w1", "w2", "w3"):
+        await scene.create(name)
+    nets = scene.store.view().networks().values()
+    times = [net.meta.created_at for net in nets]
+    assert times == sorted(set(times))
+    assert scene.store.now() >= times[-1]
+
+
+async def test_watchers_hear_what_was_touched_until_they_leave(scene: Scene) -> None:
+    heard: list[Sequence[Touched] | None] = []
+    leave = scene.store.watch(heard.append)
+    await scene.create("w1")
+    scene.store.install(1, list(scene.store.snapshot()))
+    leave()
+    await scene.create("w2")
+    batch, everything = heard
+    assert batch is not None
+    assert [(one.kind, one.id) for one in batch] == [(Kind.NETWORK, "w1")]
+    assert everything is None
+
+
+async def test_a_view_stays_as_it_was_and_is_made_once(scene: Scene) -> None:
+    await scene.create("w1")
+    view = scene.store.view()
+    assert scene.store.view() is view
+    await scene.create("w2")
+    assert len(view.networks()) == 1
+    assert len(scene.store.view().networks()) == 2
+
+
+async def test_waiting_for_an_index_ends_when_it_is_applied(scene: Scene) -> None:
+    """A follower answers a forwarded write only then."""
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(scene.store.wait_for(Version(2)))
+        await scene.create("w1")
+        assert not waiting.done()
+        await scene.create("w2")
+    assert waiting.done()
+
+
+async def test_what_waits_when_the_loop_ends_is_not_left_waiting() -> None:
+    """The manager was demoted."""
+    scene = Scene()
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group, running(scene):
+        asked = group.create_task(_outcome(scene))
+        await scene.log.asked.wait()
+    assert asked.result() == "cancelled"
+
+
+async def _outcome(scene: Scene) -> str:
+    try:
+        await scene.create("w1")
+    except asyncio.CancelledError:
+        return "cancelled"
+    return "written"
+
+
+async def test_what_another_manager_proposed_is_applied_from_its_bytes(scene: Scene) -> None:
+    other = Scene()
+    async with running(other):
+        await other.create("w1")
+    scene.store.apply(1, other.log.commands[0])
+    assert scene.store.view().id_by_name("network", "net-w1") == "w1"
+
+
+async def test_large_batches_are_cut_between_entries(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Raft refuses what is longer than 1.5 MiB."""
+    monkeypatch.setattr("swarmd.store.store.PROPOSAL_BYTES", 200)
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        writes = [group.create_task(scene.create(f"w{n}")) for n in range(10)]
+        await scene.log.asked.wait()
+        scene.log.open.set()
+    assert all(len(command) <= 200 for command in scene.log.commands)
+    assert max(one.result() for one in writes) == len(scene.log.commands)
+    assert len(scene.store.view().networks()) == 10
+
+
+def test_a_snapshot_is_of_one_moment_however_late_it_is_read() -> None:
+    scene = Scene()
+    scene.store.apply(1, _command("w1"))
+    slices = scene.store.snapshot()
+    first = next(iter(slices))
+    scene.store.apply(2, _command("w2"))
+    rest = list(slices)
+    other = Store(scene.clock, "n2")
+    other.install(1, [first, *rest])
+    assert list(other.view().networks()) == ["w1"]
+    assert other.view().index == 1
+
+
+def _command(name: str) -> bytes:
+    return encode((entry(PutNetwork(record=network(name))),))
