@@ -17,7 +17,7 @@ from swarmd.errors import (
     UnsupportedError,
 )
 from swarmd.model.ids import NetworkID, RequestID, ServiceID, id_from
-from swarmd.model.names import is_dns_name
+from swarmd.model.names import MAX_NAME, is_dns_name
 from swarmd.model.network import Network, NetworkSpec
 from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, Delete, Kind, PutNetwork
@@ -41,6 +41,8 @@ def check(spec: NetworkSpec) -> None:
         raise NotPermittedError(f"operation is not permitted on predefined {spec.name} network ")
     if not is_dns_name(spec.name):
         raise InvalidArgumentError("name must be valid as a DNS name component")
+    if len(spec.name) > MAX_NAME:
+        raise InvalidArgumentError("name must be 63 characters or fewer")
     if spec.ingress:
         if spec.attachable:
             raise InvalidArgumentError("ingress network cannot be attachable")

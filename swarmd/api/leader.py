@@ -27,7 +27,7 @@ from swarmd.errors import (
     UnavailableError,
     WireError,
 )
-from swarmd.model.ids import RequestID, Version, id_of
+from swarmd.model.ids import RequestID, Version, id_from, id_of
 from swarmd.ports import Seconds
 from swarmd.wire.packed import pack, unpack
 
@@ -134,8 +134,7 @@ class Forwarder:
         leader answered in time.
         """
         self._cluster.require_manager()
-        given = request.header(REQUEST_ID_HEADER)
-        request_id = RequestID(given or id_of(self._cluster.token(16)))
+        request_id = self._request_id(name, request)
         try:
             async with asyncio.timeout(REQUEST_S):
                 answered = await self._until_answered(lambda: self._ask(name, request, request_id))
@@ -144,6 +143,13 @@ class Forwarder:
                 "the swarm's leader did not answer in time; the request may have been carried out"
             ) from None
         return answered.response
+
+    def _request_id(self, name: str, request: Request) -> RequestID:
+        given = request.header(REQUEST_ID_HEADER)
+        if not given:
+            return RequestID(id_of(self._cluster.token(16)))
+        # Two clients that number their requests from 1 do not mean the same by it.
+        return RequestID(id_from("request", request.principal, name, given))
 
     async def _until_answered(self, ask: Callable[[], Awaitable[Answered]]) -> Answered:
         loop = asyncio.get_running_loop()
