@@ -35,19 +35,11 @@ def network_id(request_id: RequestID) -> NetworkID:
 
 def check(spec: NetworkSpec) -> None:
     """Raise for the first problem that can be told from the spec alone."""
-    if not spec.name.strip():
-        raise InvalidArgumentError("name must be provided")
-    if spec.name in PREDEFINED:
-        raise NotPermittedError(f"operation is not permitted on predefined {spec.name} network ")
-    if not is_dns_name(spec.name):
-        raise InvalidArgumentError("name must be valid as a DNS name component")
-    if len(spec.name) > MAX_NAME:
-        raise InvalidArgumentError("name must be 63 characters or fewer")
-    if spec.ingress:
-        if spec.attachable:
-            raise InvalidArgumentError("ingress network cannot be attachable")
-        if spec.driver != "overlay":
-            raise UnsupportedError("only overlay driver is currently supported for ingress network")
+    _check_name(spec.name)
+    if spec.ingress and spec.attachable:
+        raise InvalidArgumentError("ingress network cannot be attachable")
+    if spec.ingress and spec.driver != "overlay":
+        raise UnsupportedError("only overlay driver is currently supported for ingress network")
     if spec.driver != "overlay":
         raise UnsupportedError(
             f"networks of the swarm with the driver {spec.driver} are not supported yet: use overlay"
@@ -56,6 +48,17 @@ def check(spec: NetworkSpec) -> None:
         raise UnsupportedError("encrypted networks are not supported yet")
     if VXLAN_IDS in spec.options:
         raise UnsupportedError("choosing a network's VXLAN id is not supported yet")
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise InvalidArgumentError("name must be provided")
+    if name in PREDEFINED:
+        raise NotPermittedError(f"operation is not permitted on predefined {name} network ")
+    if not is_dns_name(name):
+        raise InvalidArgumentError("name must be valid as a DNS name component")
+    if len(name) > MAX_NAME:
+        raise InvalidArgumentError("name must be 63 characters or fewer")
 
 
 def create(request_id: RequestID, spec: NetworkSpec) -> Decide:
