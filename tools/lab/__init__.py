@@ -11,6 +11,8 @@ __main__    the command line: `python -m tools.lab create 3 --dockerd`
 lab         the lab as Python sees it
 underlay    the network between the hosts, and its faults
 engine      a host's dockerd, from outside
+swarmd      a host's swarmd, from outside
+unix_http   one request to either of them
 busybox     the image that is imported, made of the machine's static busybox
 records     what the lab remembers
 host        what becomes a host: its namespaces, its mounts, its PID 1

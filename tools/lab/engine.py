@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 from urllib.parse import urlencode
@@ -13,8 +12,8 @@ from tools.lab.busybox import busybox_tar
 from tools.lab.linux import start_time
 from tools.lab.records import running_init
 from tools.lab.shell import LabError
+from tools.lab.unix_http import CALL_S, call
 
-_CALL_S = 2.0
 _IMPORT_S = 60.0
 _STOP_S = 60.0
 #: dockerd's own command line, as `host.start_engine` writes it.
@@ -32,7 +31,7 @@ class HostEngine:
     def answers(self) -> bool:
         """Whether `/_ping` is answered now."""
         try:
-            return self._call("GET", "/_ping")[0] == 200
+            return call(self.socket_path, "GET", "/_ping").status == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -43,7 +42,7 @@ class HostEngine:
         while not self.answers():
             now = time.perf_counter()
             # init needs a moment before there is a process to find.
-            is_dead = now - began > _CALL_S and self.pid() is None
+            is_dead = now - began > CALL_S and self.pid() is None
             if is_dead or now > deadline or running_init(self._folder) is None:
                 raise LabError(f"{self.name}: dockerd does not answer\n{self._log_end()}")
             time.sleep(0.05)
@@ -80,28 +79,16 @@ class HostEngine:
         """Import the image under `name`, unless it is there."""
         repository, _, tag = name.partition(":")
         tag = tag or "latest"
-        if self._call("GET", f"/images/{repository}:{tag}/json")[0] == 200:
+        if call(self.socket_path, "GET", f"/images/{repository}:{tag}/json").status == 200:
             return
         changes = [("changes", 'CMD ["sh"]'), ("changes", "ENV PATH=/bin")]
         query = urlencode([("fromSrc", "-"), ("repo", repository), ("tag", tag), *changes])
-        status, body = self._call("POST", f"/images/create?{query}", busybox_tar(), _IMPORT_S)
+        target = f"/images/create?{query}"
+        status, body = call(
+            self.socket_path, "POST", target, tar=busybox_tar(), longest_s=_IMPORT_S
+        )
         if status != 200 or b'"error"' in body:
             raise LabError(f"{self.name}: import of {name}: {status} {body[:300]!r}")
-
-    def _call(
-        self, method: str, path: str, body: bytes = b"", longest_s: float = _CALL_S
-    ) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = socket.socket(socket.AF_UNIX)
-        try:
-            connection.sock.settimeout(longest_s)
-            connection.sock.connect(str(self.socket_path))
-            headers = {"Content-Type": "application/x-tar"} if body else {}
-            connection.request(method, path, body=body or None, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
 
     def _log_end(self) -> str:
         try:
