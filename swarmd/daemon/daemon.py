@@ -310,8 +310,8 @@ class Daemon:
             await self._retire(node)
             await self._end()
             ports, cluster_id = self._ports, node.identity.cluster_id
-            await node.planes.remove()
             await agent_leave(ports.engine, ports.disk, cluster_id)
+            await node.planes.remove()
             await ports.disk.run(lambda: wipe(ports.disk))
 
     async def _retire(self, node: Node) -> None:

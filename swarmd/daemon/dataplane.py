@@ -12,12 +12,17 @@ from swarmd.agent.presence import LocalContainer
 from swarmd.daemon import methods
 from swarmd.daemon.links import Links
 from swarmd.daemon.ports import Ports
-from swarmd.errors import SwarmError
+from swarmd.dns.server import Resolver
+from swarmd.errors import EngineError, SwarmError
+from swarmd.ingress.loop import MeshLoop
+from swarmd.ingress.loop import leave as leave_mesh
+from swarmd.ingress.vips import VipLoop
 from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
-from swarmd.model.dataplane import DataPlane, without_nodes, without_tasks
+from swarmd.model.dataplane import DataPlane, LocalTask, without_nodes, without_tasks
 from swarmd.model.ids import NodeID, TaskID
 from swarmd.model.task import Task
+from swarmd.overlay.carry import leave as leave_overlay
 from swarmd.overlay.loop import OverlayLoop
 from swarmd.wire.container import TaskNetworks
 from swarmd.wire.packed import unpack
@@ -30,9 +35,15 @@ AGAIN_S = 0.3
 class DataPlanes:
     """Owns the overlay's, the mesh's and the resolver's loops."""
 
-    def __init__(self, ports: Ports, links: Links, node_id: NodeID) -> None:
+    def __init__(
+        self, ports: Ports, links: Links, node_id: NodeID, upstreams: tuple[str, ...]
+    ) -> None:
         self._ports, self._links, self._node_id = ports, links, node_id
-        self.overlay = OverlayLoop(ports.engine, ports.kernel, on_made=lambda: None)
+        self._mesh = MeshLoop(ports.kernel)
+        self._overlay = OverlayLoop(ports.engine, ports.kernel, on_made=self._mesh.look)
+        self._vips = VipLoop(ports.kernel)
+        self._resolver = Resolver(self._vips.written, listen=ports.resolver_sockets)
+        self._upstreams = upstreams
         self._plane: DataPlane | None = None
         self._dead: set[NodeID] = set()
         #: local tasks that have a container but serve no more, or not yet
@@ -47,8 +58,14 @@ class DataPlanes:
         """Until cancelled; the kernel's state stays."""
         uniform = self._ports.random.uniform
         async with asyncio.TaskGroup() as group:
-            group.create_task(supervise("overlay", self.overlay.run, uniform))
-            group.create_task(supervise("plane", self._follow, uniform))
+            for name, run in (
+                ("overlay", self._overlay.run),
+                ("mesh", self._mesh.run),
+                ("vips", self._vips.run),
+                ("resolver", self._resolver.run),
+                ("plane", self._follow),
+            ):
+                group.create_task(supervise(name, run, uniform))
 
     async def _follow(self) -> None:
         while True:
@@ -72,11 +89,19 @@ class DataPlanes:
         if self._plane is None:
             return
         plane = without_tasks(without_nodes(self._plane, self._dead), self._withdrawn)
-        self.overlay.follow(plane)
+        # Forwarding entries before the names and maps that send traffic there.
+        self._overlay.follow(plane)
+        self._mesh.follow(plane)
+        self._vips.follow(plane)
+        self._resolver.follow(plane)
 
     async def remove(self) -> None:
-        """The node leaves: nothing of ours stays in the kernel or at the engine."""
-        self._plane = DataPlane(node_id=self._node_id)
+        """The node left and its containers are gone: nothing of ours stays on the machine."""
+        try:
+            await leave_mesh(self._ports.kernel)
+            await leave_overlay(self._ports.engine, self._ports.kernel)
+        except (EngineError, OSError) as error:
+            log.warning("data plane not removed", extra={"reason": str(error)})
 
     # ---- what the node tells it
 
@@ -90,6 +115,7 @@ class DataPlanes:
     def on_local(self, containers: tuple[LocalContainer, ...]) -> None:
         """All tasks that have a container here."""
         self._withdrawn = frozenset(c.task.id for c in containers if not c.is_serving)
+        self._vips.follow_tasks([_local_task(c) for c in containers if c.pid])
         self._tell()
 
     def on_liveness(self, node_id: NodeID, *, is_alive: bool) -> None:
@@ -107,4 +133,15 @@ class DataPlanes:
         if not task.attachments:
             return TaskNetworks()
         ids = [attachment.network_id for attachment in task.attachments]
-        return await self.overlay.attach(task.id, ids, ())
+        return await self._overlay.attach(task.id, ids, self._upstreams)
+
+
+def _local_task(container: LocalContainer) -> LocalTask:
+    task = container.task
+    return LocalTask(
+        task_id=task.id,
+        service_id=task.service_id,
+        container_id=container.container_id,
+        pid=container.pid,
+        addresses={a.network_id: a.addresses for a in task.attachments},
+    )

@@ -23,6 +23,8 @@ from swarmd.daemon.daemon import Daemon
 from swarmd.daemon.logs import set_up
 from swarmd.daemon.node import NodeSettings
 from swarmd.daemon.ports import Ports
+from swarmd.dns.sockets import listen
+from swarmd.dns.upstreams import upstreams
 from swarmd.engine.client import DockerEngine
 from swarmd.errors import InvalidArgumentError, StateError, SwarmError
 from swarmd.lib.tasks import leaves
@@ -58,7 +60,8 @@ async def run(config: DaemonConfig) -> None:
         facts=NodeFacts(
             hostname=platform.node(),
             generic_resources=generic_resources(config.node_generic_resources),
-        )
+        ),
+        upstreams=upstreams(_resolv_conf()),
     )
     disk = FileDisk(Path(config.state_dir))
     stop = asyncio.Event()
@@ -77,6 +80,7 @@ async def run(config: DaemonConfig) -> None:
                 network=TLSNetwork(),
                 engine=engine,
                 kernel=LinuxKernel(),
+                resolver_sockets=listen,
             )
             daemon = Daemon(
                 ports, settings, default_advertise_address=config.swarm_default_advertise_addr
@@ -107,6 +111,13 @@ async def _serve(
             except TimeoutError:
                 log.info("stopped without a goodbye")
         running.cancel()
+
+
+def _resolv_conf() -> str:
+    try:
+        return Path("/etc/resolv.conf").read_text()
+    except OSError:
+        return ""
 
 
 def _socket_path(engine: str) -> str:

@@ -234,6 +234,7 @@ class Manager:
             methods.PUBLISH_LOGS: lambda p, b: self._dispatcher().publish_logs(p, b),
             methods.SESSION: self._stream(lambda d, p, b: d.session(p, b)),
             methods.ASSIGNMENTS: self._stream(lambda d, p, b: d.assignments(p, b)),
+            methods.DATA_PLANE: self._stream(lambda d, p, b: d.data_plane(p, b)),
             methods.LOG_SUBSCRIPTIONS: self._stream(lambda d, p, b: d.log_subscriptions(p, b)),
         }
 

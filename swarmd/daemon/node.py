@@ -49,6 +49,8 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is started with, beside its identity."""
 
     facts: NodeFacts
+    #: name servers that containers may ask for foreign names
+    upstreams: tuple[str, ...] = ()
     raft: RaftConfig = RaftConfig()
     agent: AgentConfig = AgentConfig()
     gossip: GossipSettings = DEFAULTS
@@ -66,7 +68,7 @@ class Node:
         self.managing = Managing(
             lambda: self.identity, self.keep, ports, self.links, self._ask, settings.raft
         )
-        self.planes = DataPlanes(ports, self.links, identity.node_id)
+        self.planes = DataPlanes(ports, self.links, identity.node_id, settings.upstreams)
         self.agent = Agent(
             AgentPorts(
                 engine=ports.engine, clock=ports.clock, random=ports.random, disk=ports.disk

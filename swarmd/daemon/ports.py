@@ -2,6 +2,7 @@
 
 import msgspec
 
+from swarmd.dns.sockets import Listen
 from swarmd.ports import Clock, Crypto, Disk, Engine, Kernel, Network, Random
 
 
@@ -15,3 +16,5 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     network: Network
     engine: Engine
     kernel: Kernel
+    #: binds the resolver's sockets
+    resolver_sockets: Listen

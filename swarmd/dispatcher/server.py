@@ -14,6 +14,7 @@ from functools import partial
 from swarmd.dispatcher.assignments import AssignmentFeed
 from swarmd.dispatcher.logs import LogBroker, SubscriptionFeed
 from swarmd.dispatcher.nodes import described, down, engine_health, registered
+from swarmd.dispatcher.plane import PlaneFeed
 from swarmd.dispatcher.sessions import CONFIRM_S, TICK_S, Sessions
 from swarmd.dispatcher.statuses import accepted
 from swarmd.errors import NoLeaderError, NotPermittedError, SwarmError
@@ -55,6 +56,9 @@ class Answer(Enum):
 Ask = Callable[[NodeID], Awaitable[Answer]]
 
 
+_Events = dict[NodeID, set[asyncio.Event]]
+
+
 class Dispatcher:
     """One term's sessions."""
 
@@ -65,7 +69,9 @@ class Dispatcher:
         self.logs = LogBroker()
         self.logs.on_change = self._wake_everybody
         #: node → set when something changed that its streams may have to tell
-        self._events: dict[NodeID, set[asyncio.Event]] = {}
+        self._events: _Events = {}
+        #: the same for the data plane, which every task anywhere may change
+        self._plane_events: _Events = {}
         #: nodes that are to be told something, news or not, so that they answer with a beat
         self._probed: set[NodeID] = set()
         self._is_over = False
@@ -141,6 +147,9 @@ class Dispatcher:
     # ---- who is told
 
     def _on_change(self, touched: Sequence[Touched] | None) -> None:
+        for events in self._plane_events.values():
+            for event in events:
+                event.set()
         if touched is None or any(one.kind is Kind.CLUSTER for one in touched):
             self._wake_everybody()
             return
@@ -154,6 +163,9 @@ class Dispatcher:
     def _wake_everybody(self) -> None:
         for node_id in self._events:
             self._wake(node_id)
+        for events in self._plane_events.values():
+            for event in events:
+                event.set()
 
     def _wake(self, node_id: NodeID) -> None:
         for event in self._events.get(node_id, ()):
@@ -224,6 +236,16 @@ class Dispatcher:
             if message is not None:
                 yield pack(message)
 
+    async def data_plane(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
+        """Session id → DataPlanes."""
+        node_id, session_id = NodeID(peer.node_id), payload.decode()
+        self._check(node_id, session_id)
+        feed = PlaneFeed(node_id)
+        async for _ in self._changes(node_id, session_id, self._plane_events):
+            plane = feed.next(self._store.view())
+            if plane is not None:
+                yield pack(plane)
+
     async def log_subscriptions(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
         """Session id → LogSubscriptions."""
         node_id, session_id = NodeID(peer.node_id), payload.decode()
@@ -250,10 +272,13 @@ class Dispatcher:
         if not self._sessions.is_current(node_id, session_id):
             raise NotPermittedError("session invalid")
 
-    async def _changes(self, node_id: NodeID, session_id: str) -> AsyncGenerator[None, None]:
+    async def _changes(
+        self, node_id: NodeID, session_id: str, events: _Events | None = None
+    ) -> AsyncGenerator[None, None]:
         """Now, and whenever something may have changed for the node, while the session is current."""
         event = asyncio.Event()
-        self._events.setdefault(node_id, set()).add(event)
+        events = self._events if events is None else events
+        events.setdefault(node_id, set()).add(event)
         try:
             while self._sessions.is_current(node_id, session_id):
                 if self._is_over:
@@ -262,9 +287,9 @@ class Dispatcher:
                 await event.wait()
                 event.clear()
         finally:
-            self._events[node_id].discard(event)
-            if not self._events[node_id]:
-                del self._events[node_id]
+            events[node_id].discard(event)
+            if not events[node_id]:
+                del events[node_id]
 
     def _message(self, node_id: NodeID, session_id: str) -> SessionMessage | None:
         view = self._store.view()

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from swarmd.dns.packets import LONGEST_TCP_BYTES, NOERROR, Query, read, write
-from swarmd.dns.sockets import Listening, Send, listen
+from swarmd.dns.sockets import Listen, Listening, Send, listen
 from swarmd.dns.zone import NO_ZONE, resolve, turned, zone_of
 from swarmd.lib.bell import Bell
 from swarmd.model.dataplane import DataPlane
@@ -33,9 +33,16 @@ _AGAIN_S = 30.0
 class Resolver:
     """Answers the containers of one node."""
 
-    def __init__(self, written: Callable[[TaskID], Awaitable[None]], *, port: int = PORT) -> None:
+    def __init__(
+        self,
+        written: Callable[[TaskID], Awaitable[None]],
+        *,
+        listen: Listen = listen,
+        port: int = PORT,
+    ) -> None:
         #: returns when a task's VIP table is written
         self._written = written
+        self._listen = listen
         self._port = port
         self._zone = NO_ZONE
         #: the node's own, one per network and family
@@ -82,7 +89,7 @@ class Resolver:
             if address in bound:
                 continue
             try:
-                bound[address] = await listen(address, self._port, self._answer)
+                bound[address] = await self._listen(address, self._port, self._answer)
             except OSError as error:
                 log.warning("resolver not bound", extra={"address": address, "reason": str(error)})
                 is_whole = False

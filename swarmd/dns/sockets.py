@@ -7,7 +7,7 @@ resolver depends on nobody's order.
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 #: linux/in.h; Python's socket module does not name it.
@@ -30,7 +30,19 @@ class Answer(Protocol):
         ...
 
 
-class Listening:
+class Listening(Protocol):
+    """Bound sockets of one address."""
+
+    def close(self) -> None:
+        """Questions under way get no answer."""
+        ...
+
+
+#: Binds a port of an address, as `listen` below.
+Listen = Callable[[str, int, Answer], Awaitable[Listening]]
+
+
+class _Listening:
     """Bound sockets of one address."""
 
     def __init__(self, datagrams: asyncio.DatagramTransport, streams: asyncio.Server) -> None:
@@ -56,7 +68,7 @@ async def listen(address: str, port: int, answer: Answer) -> Listening:
     except OSError:
         streams.close()
         raise
-    return Listening(datagrams, streams)
+    return _Listening(datagrams, streams)
 
 
 def _bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
