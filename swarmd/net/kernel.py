@@ -7,7 +7,8 @@ is bounded in time, and each is killed with the call that waits for it.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from swarmd.ports import Seconds
@@ -65,15 +66,16 @@ class LinuxKernel:
         """(exit status, output, error output).  Raises TimeoutError, an OSError, if it takes too long."""
         pipe = asyncio.subprocess.PIPE
         async with self._slots:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *argv, stdin=pipe, stdout=pipe, stderr=pipe
-                )
-            except FileNotFoundError as error:
-                raise FileNotFoundError(f"{argv[0]} is not installed") from error
+            with _memory_file(text) as stdin:
+                try:
+                    process = await asyncio.create_subprocess_exec(
+                        *argv, stdin=stdin, stdout=pipe, stderr=pipe
+                    )
+                except FileNotFoundError as error:
+                    raise FileNotFoundError(f"{argv[0]} is not installed") from error
             try:
                 async with asyncio.timeout(self._command_s):
-                    output, words = await process.communicate(text.encode())
+                    output, words = await process.communicate()
             except TimeoutError as error:
                 raise TimeoutError(f"{' '.join(argv)}: no end in {self._command_s} s") from error
             finally:
@@ -83,6 +85,22 @@ class LinuxKernel:
                     await process.wait()
         assert process.returncode is not None
         return process.returncode, output.decode(errors="replace"), words.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _memory_file(text: str) -> Iterator[int]:
+    """What a command reads, whole before it starts.
+
+    A pipe would have to be written while the command runs, and uvloop raises a RuntimeError when the
+    command has ended before that.
+    """
+    descriptor = os.memfd_create("swarmd")
+    try:
+        os.write(descriptor, text.encode())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _write_setting(path: Path, value: str) -> None:
