@@ -1,0 +1,26 @@
+"""Limits that keep every part readable (docs/architecture.md); ruff checks functions and classes."""
+
+import ast
+from statistics import median
+
+from tests.house.tree import files, name_of, parsed
+
+FILE_LINES = 500
+MEDIAN_FILE_LINES = 200
+MEDIAN_FUNCTION_LINES = 12
+
+
+def test_no_file_is_longer_than_five_hundred_lines() -> None:
+    lengths = {name_of(file): len(file.read_text().splitlines()) for file in files()}
+    assert {name: length for name, length in lengths.items() if length > FILE_LINES} == {}
+    assert median(lengths.values()) <= MEDIAN_FILE_LINES
+
+
+def test_functions_are_short_at_the_median() -> None:
+    lengths = [
+        node.end_lineno - node.lineno + 1
+        for file in files()
+        for node in ast.walk(parsed(file))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    ]
+    assert median(lengths) <= MEDIAN_FUNCTION_LINES
