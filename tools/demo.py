@@ -176,6 +176,8 @@ def _command(daemon: HostSwarmd, argv: Sequence[str]) -> list[str]:
 def _show_answers(lab: Lab, manager: HostSwarmd) -> None:
     """Ask each host's published port, from inside the host, until all replicas have answered."""
     replicas = _replicas(manager)
+    if set(replicas.values()) != set(HOSTS):
+        raise DemoError(f"not every host has a replica: {sorted(replicas.values())}")
     print(
         f"\nAsking port {PORT} on each host, inside the host; the replicas that answered, by host:"
     )
@@ -194,8 +196,6 @@ def _show_answers(lab: Lab, manager: HostSwarmd) -> None:
             missing.append(f"{address}:{PORT} on {host}")
     if missing:
         raise DemoError(f"not every replica answered at {', '.join(missing)}")
-    if set(replicas.values()) != set(HOSTS):
-        raise DemoError(f"the replicas are not on all hosts: {sorted(replicas.values())}")
 
 
 def _replicas(manager: HostSwarmd) -> dict[str, str]:
