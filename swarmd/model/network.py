@@ -1,4 +1,4 @@
-"""Cluster networks."""
+"""Cluster networks: what a user asked for, and the VNI and subnets that were allocated for it."""
 
 from swarmd.model.base import NO_LABELS, Labels, Record
 from swarmd.model.ids import NetworkID
