@@ -217,7 +217,7 @@ def _replicas(manager: HostSwarmd) -> dict[str, str]:
 
 def _answers(lab: Lab, host: str, address: str, *, wanted: set[str]) -> set[str]:
     """The replicas that answered there; all wanted ones, or those of `_ANSWERS_S` seconds."""
-    argv = ["busybox", "wget", "-T", "2", "-qO-", f"http://{address}:{PORT}/"]
+    argv = ["curl", "-s", "-m", "2", f"http://{address}:{PORT}/"]
     deadline = time.perf_counter() + _ANSWERS_S
     answered: set[str] = set()
     while answered != wanted and time.perf_counter() < deadline:
@@ -238,7 +238,7 @@ The swarm is up after {seconds:.0f} s, and stays up.  To play with it:
   {swarmd} service ps {SERVICE}
   {swarmd} service logs {SERVICE}
   {swarmd} stack deploy -c compose-examples/web-backend.yml shop
-  ip netns exec demo3 busybox wget -qO- http://127.0.0.1:{PORT}/
+  ip netns exec demo3 curl -s http://127.0.0.1:{PORT}/
   docker -H $SWARMD_HOST service ls              # the docker CLI works as well
 
 `make demo-down` removes every trace.""")
