@@ -109,13 +109,17 @@ def _check_unused(view: View, network: Network) -> None:
     for service_id in _users(view, network):
         for task in view.tasks_of(service_id).values():
             is_attached = any(a.network_id == network.id for a in task.attachments)
-            if task.holds_resources and is_attached:
+            if task.is_active and is_attached:
                 raise PreconditionError(f"network {network.id} is in use by task {task.id}")
 
 
 def _users(view: View, network: Network) -> Iterator[ServiceID]:
-    """Services, gone ones too, of which a spec names the network; only their tasks can be in it."""
-    for service_id in view.services_with_tasks():
+    """Services of which a spec, maybe an older one, names the network.
+
+    The tasks of a service that was removed are about to be asked to stop: `docker stack rm` removes
+    the network in the same breath, and does not try again.
+    """
+    for service_id in view.services():
         for stored in view.specs_of(service_id).values():
             targets = [config.target for config in stored.spec.task_template.networks]
             if network.is_ingress or network.id in targets:

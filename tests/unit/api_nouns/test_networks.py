@@ -9,6 +9,7 @@ from swarmd.api import respond
 from swarmd.api.message import Response
 from swarmd.engine.version import NEWEST_API, ApiVersion
 from swarmd.errors import ConflictError, NotFoundError, PreconditionError, SwarmError
+from swarmd.model.ids import ServiceID
 from tests.unit.api_nouns.parts import Api, request, service
 
 NET1 = {"Name": "net1", "Driver": "overlay", "Attachable": True, "Labels": {"k": "v"}}
@@ -155,10 +156,12 @@ async def test_a_network_in_use_stays(api: Api) -> None:
     await api.cluster.settle()
     with pytest.raises(PreconditionError, match=f"{identity} is in use by service {service_id}"):
         await api.nouns.networks.remove(identity, request())
-    await api.ask("service_remove", id="web")
+    alone = service(TaskTemplate={"ContainerSpec": {"Image": "busybox"}}, replicas=1)
+    version = str(api.cluster.view().services()[ServiceID(service_id)].meta.version)
+    await api.ask("service_update", id="web", body=alone, query={"version": version})
     with pytest.raises(PreconditionError, match=f"network {identity} is in use by task "):
         await api.nouns.networks.remove(identity, request())
-    await api.cluster.settle()
+    await api.ask("service_remove", id="web")
     assert (await api.nouns.networks.remove(identity, request())).status == 204
     with pytest.raises(NotFoundError):
         await api.nouns.networks.remove(identity, request())
