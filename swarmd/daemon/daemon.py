@@ -307,27 +307,39 @@ class Daemon:
             node = self.node
             if node is None:
                 return
-            await self._retire(node)
+            leader = await self._goodbye(node)
             await self._end()
+            await self._retire(node, leader)
             ports, cluster_id = self._ports, node.identity.cluster_id
             await agent_leave(ports.engine, ports.disk, cluster_id)
             await node.planes.remove()
             await ports.disk.run(lambda: wipe(ports.disk))
 
-    async def _retire(self, node: Node) -> None:
-        """Say goodbye; a manager's member is taken out of Raft, best effort."""
+    async def _goodbye(self, node: Node) -> str:
+        """Let others lead and know; the address of the leader, empty if none is known."""
         try:
             async with asyncio.timeout(RETIRE_CALL_S):
-                await node.goodbye()
                 manager = node.managing.manager
-                if manager is not None:
-                    if manager.is_leader() and len(manager.raft.status().members) > 1:
-                        await manager.raft.transfer()
-                    await node.links.call(
-                        manager.leader_address(), methods.RETIRE, b"", timeout_s=RETIRE_CALL_S
-                    )
+                if manager is not None and manager.is_leader():
+                    if len(manager.raft.status().members) < 2:
+                        return ""
+                    await manager.raft.transfer()
+                    raft = manager.raft
+                    await self._until(lambda: raft.status().leader not in (None, raft.status().id))
+                await node.goodbye()
+                return manager.leader_address() if manager is not None else node.leader
         except (TimeoutError, SwarmError, ConnectionError) as error:
             log.info("left without a goodbye", extra={"reason": str(error)})
+        return ""
+
+    async def _retire(self, node: Node, leader: str) -> None:
+        """Tell the leader that this node runs no more; best effort, the leader finds out anyway."""
+        if not leader:
+            return
+        try:
+            await joining.call(self._ports, node.identity.credentials, leader, methods.RETIRE, b"")
+        except (SwarmError, ConnectionError) as error:
+            log.info("left without a word", extra={"reason": str(error)})
 
     async def _check_engine(self) -> None:
         try:

@@ -129,12 +129,14 @@ async def join(joining: Joining, ports: Ports) -> Identity:
     error: SwarmError = UnavailableError("no manager answered")
     for address in joining.remote_addresses:
         try:
-            root = await _call(ports, Credentials(), address, methods.ROOT, b"")
+            root = await call(ports, Credentials(), address, methods.ROOT, b"")
             check_root(token, root.decode())
-            call = JoinCall(token=joining.token, request=request, availability=joining.availability)
+            asked = JoinCall(
+                token=joining.token, request=request, availability=joining.availability
+            )
             trusting = Credentials(trusted=root.decode())
-            payload = msgspec.msgpack.encode(call)
-            answer = await _call(ports, trusting, address, methods.JOIN, payload)
+            payload = msgspec.msgpack.encode(asked)
+            answer = await call(ports, trusting, address, methods.JOIN, payload)
         except UnavailableError as unavailable:
             error = unavailable
             continue
@@ -143,7 +145,7 @@ async def join(joining: Joining, ports: Ports) -> Identity:
     raise error
 
 
-async def _call(
+async def call(
     ports: Ports, credentials: Credentials, address: str, method: str, payload: bytes
 ) -> bytes:
     """One call over a connection of its own, which is as trusted as the credentials say."""

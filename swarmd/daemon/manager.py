@@ -16,6 +16,7 @@ from swarmd.daemon.links import Links
 from swarmd.daemon.membership import Membership
 from swarmd.daemon.ports import Ports
 from swarmd.dispatcher.control.loop import ControlLoop
+from swarmd.dispatcher.nodes import left
 from swarmd.dispatcher.server import Ask, Dispatcher
 from swarmd.errors import NoLeaderError, NotFoundError, SwarmError
 from swarmd.lib.tasks import supervise
@@ -281,15 +282,18 @@ class Manager:
         return b""
 
     async def _retire(self, peer: Peer, _payload: bytes) -> bytes:
-        """The node leaves: its member goes at once, and its tasks move."""
-        node_id = NodeID(peer.node_id)
-        return await self.retire(node_id)
-
-    async def retire(self, node_id: NodeID) -> bytes:
-        """Take a node's member out of Raft; the leader's call."""
+        """The node has left: its member goes at once, and its tasks move."""
         if self.leading is None:
             raise NoLeaderError
+        node_id = NodeID(peer.node_id)
         node = self.store.view().node(node_id)
         if node is not None and node.member is not None:
             await self.raft.remove(RaftID(node.member.raft_id))
+        await self.store.write(
+            Write(
+                request_id=RequestID(""),
+                principal=peer.node_id,
+                decide=lambda view, now: left(view, node_id, now),
+            )
+        )
         return b""

@@ -40,7 +40,7 @@ RULES: Mapping[str, Access] = {
     PUBLISH_LOGS: Access.NODES,
     DATA_PLANE: Access.NODES,
     ENLIST: Access.MANAGERS,
-    RETIRE: Access.MANAGERS,
+    RETIRE: Access.NODES,
     FORWARD: Access.MANAGERS,
     GOSSIP_SYNC: Access.NODES,
 }

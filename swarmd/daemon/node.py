@@ -87,7 +87,8 @@ class Node:
         self.gossip = self._new_gossip()
         #: the leader's newest word; None before the first session
         self.session: SessionMessage | None = None
-        self._leader = ""
+        #: address of the leader last asked
+        self.leader = ""
         self._turn = 0
         self._renew_now = asyncio.Event()
         self._connections: set[Connection] = set()
@@ -210,7 +211,7 @@ class Node:
         else:
             address = self._next_manager()
         client = RpcDispatcher(self.links, address)
-        self._leader = address
+        self.leader = address
         return client
 
     def _next_manager(self) -> str:
@@ -222,7 +223,7 @@ class Node:
 
     def _on_session(self, message: SessionMessage) -> None:
         self.session = message
-        self.planes.on_session(self._leader, message)
+        self.planes.on_session(self.leader, message)
         identity = msgspec.structs.replace(
             self.identity,
             managers=message.managers or self.identity.managers,
@@ -260,11 +261,11 @@ class Node:
                 self._renew_now.set()
 
     async def _renew_once(self) -> None:
-        if not self._leader:
+        if not self.leader:
             raise UnavailableError("no leader is known")
         request, key = self._ports.crypto.new_request()
         answer = await self.links.call(
-            self._leader,
+            self.leader,
             methods.RENEW,
             pack(RenewCall(request=request)),
             timeout_s=RENEW_CALL_S,

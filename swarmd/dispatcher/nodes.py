@@ -6,7 +6,7 @@ import msgspec
 
 from swarmd.model.assignment import SessionRequest
 from swarmd.model.ids import NodeID
-from swarmd.model.node import Node, NodeDescription, NodeState
+from swarmd.model.node import Node, NodeDescription, NodeState, Role
 from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PutNode
 from swarmd.store.view import View
@@ -59,6 +59,18 @@ def down(view: View, node_id: NodeID, message: str, now: Timestamp) -> Sequence[
         return ()
     status = msgspec.structs.replace(node.status, state=NodeState.DOWN, message=message, since=now)
     return _put(node, status=status)
+
+
+def left(view: View, node_id: NodeID, now: Timestamp) -> Sequence[Change]:
+    """The node left the swarm: DOWN, a worker, and no raft member; `node rm` forgets it."""
+    node = view.node(node_id)
+    if node is None:
+        return ()
+    status = msgspec.structs.replace(
+        node.status, state=NodeState.DOWN, message="node left the swarm", since=now
+    )
+    spec = msgspec.structs.replace(node.spec, role=Role.WORKER)
+    return _put(node, status=status, spec=spec, role=Role.WORKER, member=None)
 
 
 def _put(node: Node, **parts: object) -> Sequence[Change]:
