@@ -36,15 +36,15 @@ class DockerError(Exception):
 
 
 class RealSwarm:
-    """Hosts 1 to 3 of a lab with a swarmd each; nothing is initialised or joined yet.
+    """The first hosts of a lab with a swarmd each; nothing is initialised or joined yet.
 
     `docker` is the CLI's path.  Numbers of hosts start with 1.
     """
 
-    def __init__(self, lab: Lab, docker: Path, folder: Path) -> None:
+    def __init__(self, lab: Lab, docker: Path, folder: Path, *, nodes: int = NODES) -> None:
         self.lab = lab
         self._docker, self._folder = docker, folder
-        self.numbers = range(1, NODES + 1)
+        self.numbers = range(1, nodes + 1)
         self.daemons = {number: HostSwarmd(lab, self.host(number)) for number in self.numbers}
 
     def host(self, number: int) -> str:
