@@ -7,9 +7,26 @@ import msgspec
 from swarmd.model.assignment import SessionRequest
 from swarmd.model.ids import NodeID
 from swarmd.model.node import Node, NodeDescription, NodeState, Role
+from swarmd.model.spec import SECOND
 from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PutNode
 from swarmd.store.view import View
+
+#: Why a node gets no tasks, and after a grace is DOWN, though its daemon lives.
+ENGINE_AWAY = "engine not reachable"
+#: So long its engine may be away before the node's tasks move.
+ENGINE_GRACE = 30 * SECOND
+
+
+def without_engine(view: View, now: Timestamp) -> Sequence[NodeID]:
+    """Nodes whose engine has been away for longer than the grace."""
+    return [
+        node.id
+        for node in view.nodes().values()
+        if not node.status.engine_reachable
+        and node.status.state is not NodeState.DOWN
+        and now - node.status.since >= ENGINE_GRACE
+    ]
 
 
 def registered(
@@ -46,7 +63,8 @@ def engine_health(
     status = msgspec.structs.replace(
         node.status,
         engine_reachable=is_reachable,
-        message="" if is_reachable else "engine not reachable",
+        state=NodeState.READY if is_reachable else node.status.state,
+        message="" if is_reachable else ENGINE_AWAY,
         since=now,
     )
     return _put(node, status=status)

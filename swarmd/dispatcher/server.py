@@ -13,7 +13,14 @@ from functools import partial
 
 from swarmd.dispatcher.assignments import AssignmentFeed
 from swarmd.dispatcher.logs import LogBroker, SubscriptionFeed
-from swarmd.dispatcher.nodes import described, down, engine_health, registered
+from swarmd.dispatcher.nodes import (
+    ENGINE_AWAY,
+    described,
+    down,
+    engine_health,
+    registered,
+    without_engine,
+)
 from swarmd.dispatcher.plane import PlaneFeed
 from swarmd.dispatcher.sessions import CONFIRM_S, TICK_S, Sessions
 from swarmd.dispatcher.statuses import accepted
@@ -125,9 +132,13 @@ class Dispatcher:
             if self._sessions.is_in_doubt and not was_in_doubt:
                 log.warning("too many nodes silent at once: the fault may be here, waiting")
             was_in_doubt = self._sessions.is_in_doubt
-            for one in expired:
-                log.warning("node down", extra={"node": one.node_id, "cause": one.cause.value})
-                await self._write_retried(partial(_down, one.node_id, one.cause.value))
+            gone = [(one.node_id, one.cause.value) for one in expired]
+            view = self._store.view()
+            self._sessions.period_s = _period_s(view)
+            gone += [(node_id, ENGINE_AWAY) for node_id in without_engine(view, self._store.now())]
+            for node_id, cause in gone:
+                log.warning("node down", extra={"node": node_id, "cause": cause})
+                await self._write_retried(partial(_down, node_id, cause))
 
     async def _write_retried(self, decide: Callable[[View, Timestamp], Sequence[Change]]) -> None:
         """What must be written as long as this manager leads."""

@@ -1,0 +1,50 @@
+"""What sessions write into the nodes' records."""
+
+from swarmd.dispatcher.nodes import ENGINE_AWAY, ENGINE_GRACE, down, engine_health, without_engine
+from swarmd.model.ids import NodeID
+from swarmd.model.node import NodeState
+from tests.unit.dispatcher.cluster import Cluster, spec
+
+N1 = NodeID("n1")
+
+
+def engine_went_away(cluster: Cluster) -> None:
+    cluster.commit(*engine_health(cluster.tables, N1, False, cluster.now))
+    cluster.settle()
+
+
+def state_of_n1(cluster: Cluster) -> tuple[NodeState, str]:
+    node = cluster.tables.node("n1")
+    assert node is not None
+    return node.status.state, node.status.message
+
+
+def test_an_engine_that_is_away_shortly_moves_no_task() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.deploy(spec(2))
+    cluster.settle()
+    engine_went_away(cluster)
+    assert state_of_n1(cluster) == (NodeState.READY, ENGINE_AWAY)
+    assert without_engine(cluster.tables, cluster.now + ENGINE_GRACE // 2) == []
+    assert cluster.nodes_of() == ["n1", "n2"]
+
+
+def test_an_engine_that_stays_away_takes_its_node_down() -> None:
+    cluster = Cluster(nodes=2)
+    cluster.deploy(spec(2))
+    cluster.settle()
+    engine_went_away(cluster)
+    cluster.now += 2 * ENGINE_GRACE
+    assert without_engine(cluster.tables, cluster.now) == [N1]
+    cluster.commit(*down(cluster.tables, N1, ENGINE_AWAY, cluster.now))
+    cluster.settle()
+    assert cluster.nodes_of() == ["n2", "n2"]
+    assert without_engine(cluster.tables, cluster.now) == []
+
+
+def test_an_engine_that_is_back_makes_its_node_ready() -> None:
+    cluster = Cluster(nodes=2)
+    engine_went_away(cluster)
+    cluster.commit(*down(cluster.tables, N1, ENGINE_AWAY, cluster.now))
+    cluster.commit(*engine_health(cluster.tables, N1, True, cluster.now))
+    assert state_of_n1(cluster) == (NodeState.READY, "")
