@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from swarmd.dns.packets import LONGEST_TCP_BYTES, NOERROR, Query, read, write
+from swarmd.dns.packets import LONGEST_TCP_BYTES, NOERROR, A, Query, read, write
 from swarmd.dns.sockets import Listen, Listening, Send, listen
 from swarmd.dns.zone import NO_ZONE, resolve, turned, zone_of
 from swarmd.lib.bell import Bell
@@ -52,7 +52,7 @@ class Resolver:
         #: tasks that had their first answer
         self._greeted: set[TaskID] = set()
         self._held = 0
-        #: rises with each answer
+        #: rises with each answer that a client chooses from
         self._turn = 0
 
     def follow(self, plane: DataPlane) -> None:
@@ -125,6 +125,7 @@ class Resolver:
         if query.rcode != NOERROR:
             return write(query, query.rcode, (), ttl_s=TTL_S, longest=longest)
         found = resolve(self._zone, source, query.name)
-        self._turn += 1
+        # Clients ask for both families in turn: counting both, each would see every second order.
+        self._turn += query.kind == A
         addresses = turned(found.addresses, self._turn)
         return write(query, found.rcode, addresses, ttl_s=TTL_S, longest=longest)

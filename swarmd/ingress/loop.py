@@ -7,11 +7,11 @@ touches no open connection, costs as much as looking, and repairs what somebody 
 import logging
 
 from swarmd.ingress import firewall
+from swarmd.ingress.hairpin import hairpin_lines, ports_command
 from swarmd.ingress.routes import ROUTES, RULES, read_routes, route_work
 from swarmd.ingress.rules import host_rules
 from swarmd.lib.bell import Bell
 from swarmd.model.dataplane import DataPlane
-from swarmd.model.devices import bridge_name
 from swarmd.ports import Kernel, Seconds
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class MeshLoop:
         self._bell.ring()
 
     def look(self) -> None:
-        """Something may have changed on the node: a bridge was made, the engine came back."""
+        """Something may have changed: a bridge was made, a container started, the engine came back."""
         self._bell.ring()
 
     async def run(self) -> None:
@@ -87,18 +87,17 @@ async def leave(kernel: Kernel) -> None:
 async def _write(kernel: Kernel, plane: DataPlane) -> bool:
     """Routes and rules; False while the ingress network's bridge is not there."""
     observed = read_routes(await kernel.output(*ROUTES), await kernel.output(*RULES))
-    ingress = plane.ingress
-    has_bridge = ingress is None or await _is_there(kernel, bridge_name(ingress.vni))
-    if not has_bridge:
-        await kernel.nft(host_rules(plane))
-        return False
+    hairpins: list[str] = []
+    if plane.ingress is not None:
+        try:
+            hairpins = hairpin_lines(await kernel.output(*ports_command(plane.ingress)))
+        except OSError as error:
+            log.debug("no ingress bridge yet", extra={"reason": str(error)})
+            await kernel.nft(host_rules(plane))
+            return False
     work = route_work(plane, observed)
     await kernel.ip(work.before)
-    await kernel.bridge(work.bridge)
+    await kernel.bridge([*work.bridge, *hairpins])
     await kernel.nft(host_rules(plane))
     await kernel.ip(work.after)
     return True
-
-
-async def _is_there(kernel: Kernel, device: str) -> bool:
-    return await kernel.run("ip", "link", "show", "dev", device) == 0

@@ -13,6 +13,7 @@ import msgspec
 from swarmd.dns.server import Resolver
 from swarmd.model.dataplane import (
     NO_TASK,
+    Backend,
     DataPlane,
     Endpoint,
     PlaneNetwork,
@@ -63,9 +64,9 @@ async def at_once(_: TaskID) -> None:
 
 
 async def ask(
-    port: int, name: str, *, tcp: bool = False, source: str = ASKER
+    port: int, name: str, *, tcp: bool = False, source: str = ASKER, kind: str = "A"
 ) -> dns.message.Message:
-    query = dns.message.make_query(name, "A")
+    query = dns.message.make_query(name, kind)
     how = dns.asyncquery.tcp if tcp else dns.asyncquery.udp
     while True:
         try:
@@ -84,6 +85,26 @@ async def test_a_service_is_found_by_udp_and_by_tcp() -> None:
         resolver.follow(loopback_plane())
         assert addresses(await ask(port, "web", tcp=True)) == ["10.0.0.200"]
         assert addresses(await ask(port, "web")) == ["10.0.0.200"]
+
+
+async def test_a_client_that_asks_for_both_families_still_gets_every_order() -> None:
+    """A program's getaddrinfo sends A and AAAA together; with two tasks each would always meet the same one."""
+    port = free_port()
+    plane = loopback_plane()
+    backends = tuple(
+        Backend(addresses=(address,), node_id=NODE, task_id=TaskID(address))
+        for address in ("10.0.0.1", "10.0.0.2")
+    )
+    part = ServiceNetwork(network_id=NETWORK, backends=backends)
+    service = PlaneService(id=ServiceID("s"), name="web", networks=(part,))
+    async with running(at_once, port) as resolver:
+        resolver.follow(msgspec.structs.replace(plane, services=(service,)))
+        await ask(port, "web", tcp=True)
+        first = set()
+        for _ in range(2):
+            first.add(addresses(await ask(port, "web"))[0])
+            await ask(port, "web", kind="AAAA")
+        assert first == {"10.0.0.1", "10.0.0.2"}
 
 
 async def test_an_unknown_name_and_an_unknown_asker_are_refused_at_once() -> None:

@@ -1,0 +1,41 @@
+"""Fixtures of the real tests: hosts in namespaces, a current engine in each.
+
+They fail, and do not skip, on a machine that cannot run them: a green run has run everything.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.lab.lab import EngineOptions, Lab
+
+#: Made by `tools/get-engine .engine`, unless $SWARMD_TEST_ENGINE names another folder.
+_ENGINE = Path(__file__).parents[2] / ".engine"
+_NODES = 3
+
+
+@pytest.fixture(scope="session")
+def engine_bin() -> Path:
+    """The folder with dockerd and everything beside it."""
+    folder = Path(os.environ.get("SWARMD_TEST_ENGINE", _ENGINE)) / "bin"
+    if not (folder / "dockerd").exists():
+        pytest.fail(f"no engine in {folder}: run `tools/get-engine .engine`")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(engine_bin: Path) -> Iterator[Lab]:
+    """Hosts 1 to 3, each with an engine and the image busybox, and host 4, a client outside.
+
+    Their names are `lab.prefix` and the number.  One lab for all tests: each leaves it as it was.
+    """
+    made = Lab(os.environ.get("SWARMD_TEST_LAB", "test"))
+    made.destroy()  # what an interrupted run left
+    try:
+        made.create(_NODES, engine=EngineOptions(program=str(engine_bin / "dockerd")))
+        made.create(_NODES + 1)
+        yield made
+    finally:
+        made.destroy()
