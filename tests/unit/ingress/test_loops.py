@@ -1,0 +1,200 @@
+"""The loops of the mesh and of the VIPs against a kernel that writes down what it is told."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from swarmd.ingress.loop import MeshLoop, leave
+from swarmd.ingress.vips import VipLoop
+from swarmd.model.dataplane import DataPlane, LocalTask, without_tasks
+from swarmd.model.ids import ServiceID, TaskID
+from swarmd.ports import Kernel
+from tests.planes import CLIENT_3, STACK, WEB_1, WEB_2, plane
+
+
+class Recorder:
+    """Says what it is told to say, and keeps what it is told to do."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.has_bridge = True
+        self.has_firewall = True
+        #: pids of processes that are gone
+        self.gone: set[int] = set()
+        self.written: list[tuple[int, str]] = []
+        self.changed = asyncio.Event()
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        self.changed.set()
+
+    async def nft(self, text: str, *, pid: int = 0) -> None:
+        if pid in self.gone:
+            raise OSError(f"nsenter: {pid}: no such process")
+        self.written.append((pid, text))
+        self._do("nft")
+
+    async def ip(self, lines: Sequence[str]) -> None:
+        self.done.extend(lines)
+
+    async def bridge(self, lines: Sequence[str]) -> None:
+        self.done.extend(lines)
+
+    async def output(self, *argv: str) -> str:
+        if argv[0] == "iptables" and "-S" not in argv:
+            self._do(" ".join(argv[3:]))
+        elif argv[0] == "iptables" and not self.has_firewall:
+            raise OSError("iptables: No chain/target/match by that name.")
+        elif "master" in argv and not self.has_bridge:
+            raise OSError('Device "swb4096" does not exist.')
+        return "-N DOCKER-USER" if argv[0] == "iptables" else "[]"
+
+    async def run(self, *argv: str) -> int:
+        return 0 if self.has_firewall or argv[0] != "iptables" else 1
+
+
+def kernel(recorder: Recorder) -> Kernel:
+    return cast(Kernel, recorder)
+
+
+async def until(recorder: Recorder, count: int) -> None:
+    """Returns when the kernel was told at least so much."""
+    while len(recorder.done) < count:
+        recorder.changed.clear()
+        await recorder.changed.wait()
+
+
+async def test_ways_are_there_before_the_rules_that_lead_to_them() -> None:
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await until(recorder, 9)
+        running.cancel()
+    assert recorder.done.index("nft") > recorder.done.index(
+        "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186"
+    )
+    assert recorder.done[-1].startswith("-I DOCKER-USER")
+
+
+async def test_without_the_bridge_the_rules_stand_and_the_ways_wait_for_it() -> None:
+    """The overlay makes the bridge at the same time, and tells the mesh to look again."""
+    recorder = Recorder()
+    recorder.has_bridge = False
+    mesh = MeshLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await until(recorder, 4)
+        assert not [line for line in recorder.done if line.startswith("route")]
+        recorder.has_bridge = True
+        mesh.look()
+        await until(recorder, 13)
+        running.cancel()
+    assert [line for line in recorder.done if line.startswith("route")]
+
+
+async def test_an_engine_without_docker_user_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An engine with the nftables backend has no such chain, and never will."""
+    recorder = Recorder()
+    recorder.has_firewall = False
+    mesh = MeshLoop(kernel(recorder), period_s=0.001)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await until(recorder, 20)
+        running.cancel()
+    assert [r.message for r in caplog.records].count("no DOCKER-USER chain") == 1
+
+
+async def test_before_the_first_plane_nothing_is_written() -> None:
+    recorder = Recorder()
+    mesh, vips = MeshLoop(kernel(recorder)), VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = [group.create_task(loop.run()) for loop in (mesh, vips)]
+        mesh.look()
+        vips.follow_tasks([task(CLIENT_3, 8)])
+        await asyncio.sleep(0)
+        for loop in running:
+            loop.cancel()
+    assert recorder.done == []
+
+
+@pytest.mark.parametrize("has_firewall", [True, False])
+async def test_leaving_needs_no_engine(has_firewall: bool) -> None:
+    recorder = Recorder()
+    recorder.has_firewall = has_firewall
+    await leave(kernel(recorder))
+    assert "delete table ip swarmd" in recorder.written[0][1]
+
+
+def task(task_id: TaskID, pid: int) -> LocalTask:
+    return LocalTask(
+        task_id=task_id,
+        service_id=ServiceID("s"),
+        container_id=f"container{pid}",
+        pid=pid,
+        addresses={STACK: (f"10.0.1.{pid}",)},
+    )
+
+
+async def test_a_table_is_written_once_and_again_only_if_it_changed() -> None:
+    recorder = Recorder()
+    vips = VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(vips.run())
+        vips.follow(plane(3))
+        vips.follow_tasks([task(CLIENT_3, 8)])
+        await vips.written(CLIENT_3)
+        vips.follow(plane(3))
+        vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
+        await vips.written(WEB_1)
+        vips.follow(without_tasks(plane(3), {WEB_2}))
+        await until(recorder, 4)
+        running.cancel()
+    assert [pid for pid, _ in recorder.written] == [8, 9, 8, 9]
+
+
+async def test_a_container_that_was_started_again_gets_its_table_again() -> None:
+    """A restart makes a new network namespace, which is empty."""
+    recorder = Recorder()
+    vips = VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(vips.run())
+        vips.follow(plane(3))
+        vips.follow_tasks([task(CLIENT_3, 8)])
+        await vips.written(CLIENT_3)
+        vips.follow_tasks([task(CLIENT_3, 88)])
+        await vips.written(CLIENT_3)
+        running.cancel()
+    assert [pid for pid, _ in recorder.written] == [8, 88]
+
+
+async def test_a_container_that_ends_meanwhile_keeps_no_other_from_its_table() -> None:
+    recorder = Recorder()
+    recorder.gone = {8}
+    vips = VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(vips.run())
+        vips.follow(plane(3))
+        vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
+        await vips.written(WEB_1)
+        vips.follow_tasks([task(WEB_1, 9)])
+        running.cancel()
+    assert [pid for pid, _ in recorder.written] == [9]
+
+
+async def test_a_plane_without_networks_leaves_an_empty_mesh() -> None:
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(DataPlane())
+        await until(recorder, 1)
+        running.cancel()
+    assert "add chain" not in recorder.written[0][1]
