@@ -17,7 +17,7 @@ from swarmd.store.entry import Kind
 from swarmd.store.view import View
 
 #: Tasks looked at in one round, so that it stays below the longest callback allowed.
-ROUND_TASKS = 1_000
+ROUND_TASKS = 400
 
 #: Observed states between which no pass tells a difference: reports of them make nothing dirty.
 _UNREAD = (TaskState.ACCEPTED, TaskState.PREPARING, TaskState.READY, TaskState.STARTING)

@@ -18,7 +18,7 @@ from swarmd.store.entry import Change, PatchTask, PutTask
 from swarmd.store.view import View
 
 #: Tasks created in one round, so that it stays below the longest callback allowed.
-ROUND_TASKS = 500
+ROUND_TASKS = 1_000
 
 
 def replicated(view: View, service: Service, now: Timestamp) -> Step:
