@@ -228,6 +228,6 @@ def _head(
 def _message(response: Response) -> str:
     data = response.read()
     try:
-        return str(json.loads(data)["message"])
+        return str(json.loads(data)["message"]).strip()
     except (ValueError, KeyError, TypeError):
         return data.decode(errors="replace").strip() or f"status {response.status}"

@@ -164,5 +164,6 @@ def _failed(message: str, exit_code: int) -> int:
 
 
 def _explained(error: OSError) -> str:
-    """Go's words for a file that cannot be read: "open x: No such file or directory"."""
-    return f"open {error.filename}: {error.strerror}" if error.filename else str(error)
+    """Go's words for a file that cannot be read: "open x: no such file or directory"."""
+    problem = (error.strerror or "")[:1].lower() + (error.strerror or "")[1:]
+    return f"open {error.filename}: {problem}" if error.filename else str(error)

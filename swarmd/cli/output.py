@@ -161,16 +161,13 @@ def utc_now() -> float:
     return datetime.now(UTC).timestamp()  # noqa: TID251 - the process is over before a port pays
 
 
-def image_name(image: str) -> str:
-    """An image as people write it: no digest behind a tag, no docker.io/library/ before it."""
-    name, _, digest = image.partition("@")
-    tagged = ":" in name.rpartition("/")[2]
-    if digest and not tagged:
-        return image
+def image_name(image: str, *, keeps_digest: bool = False) -> str:
+    """An image as people write it: no docker.io/library/ before it, no digest behind a tag."""
     for prefix in ("docker.io/library/", "docker.io/"):
-        if name.startswith(prefix):
-            return name.removeprefix(prefix)
-    return name
+        image = image.removeprefix(prefix)
+    name, _, digest = image.partition("@")
+    is_tagged = ":" in name.rpartition("/")[2]
+    return image if digest and (keeps_digest or not is_tagged) else name
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from ipaddress import ip_address
 
 from swarmd.cli.output import Json, utc_now
@@ -93,10 +93,11 @@ def memory(text: str) -> int:
 
 
 def nano_cpus(text: str) -> int:
-    """Cores, "0.5", in billionths."""
+    """Cores, "0.5" or "1/2", in billionths."""
+    numerator, _, denominator = text.partition("/")
     try:
-        nano = Decimal(text) * 1_000_000_000
-    except InvalidOperation as error:
+        nano = Decimal(numerator) * 1_000_000_000 / Decimal(denominator or "1")
+    except ArithmeticError as error:
         raise InvalidArgumentError(f"failed to parse {text} as a rational number") from error
     if nano != nano.to_integral_value():
         raise InvalidArgumentError("value is too precise")

@@ -8,7 +8,7 @@ import base64
 import json
 
 from swarmd.cli.client import ApiError, Client, path
-from swarmd.cli.output import Json
+from swarmd.cli.output import Json, image_name
 from swarmd.errors import UnavailableError
 
 _ARM = "arm"
@@ -28,16 +28,23 @@ def auth_header(image: str) -> dict[str, str]:
     return {"X-Registry-Auth": text}
 
 
+def tagged(spec: Json) -> Json:
+    """The spec with its image as people write it, ":latest" said aloud."""
+    image = image_name(spec["TaskTemplate"]["ContainerSpec"].get("Image", ""), keeps_digest=True)
+    is_bare = image and "@" not in image and ":" not in image.rpartition("/")[2]
+    return _with_image(spec, f"{image}:latest" if is_bare else image)
+
+
 def pinned(client: Client, spec: Json, headers: dict[str, str]) -> tuple[Json, str]:
-    """The spec with its image's digest and platforms, and a warning or ""."""
+    """The tagged spec with its image's digest and platforms, and a warning or ""."""
+    spec = tagged(spec)
     template = spec["TaskTemplate"]
-    image = template["ContainerSpec"]["Image"]
-    name = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
+    name = template["ContainerSpec"]["Image"]
     try:
         answer = client.call("GET", path("distribution", name, "json"), headers=headers)
         found: Json = json.loads(answer.read())
     except (ApiError, UnavailableError):
-        return _with_image(spec, name), _warning(name)
+        return spec, _warning(name)
     digest = found["Descriptor"]["digest"]
     placement = {**(template.get("Placement") or {}), "Platforms": _platforms(found)}
     pinned_name = name if "@" in name else f"{name}@{digest}"

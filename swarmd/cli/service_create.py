@@ -11,7 +11,7 @@ from swarmd.cli.client import Client, filters, path
 from swarmd.cli.command import Session, command, given_names, switch
 from swarmd.cli.output import Json
 from swarmd.cli.parse import env_file
-from swarmd.cli.registry import auth_header, pinned
+from swarmd.cli.registry import auth_header, pinned, tagged
 from swarmd.cli.service import post_update, show_warnings
 from swarmd.cli.service_flags import add_create_flags, add_update_flags
 from swarmd.cli.service_spec import create_spec
@@ -100,7 +100,7 @@ def _roll_back(client: Client, service: Json) -> None:
 def _resolved(client: Client, spec: Json, headers: dict[str, str], flags: dict[str, Any]) -> Json:
     """The spec with its image pinned, unless that was declined."""
     if flags["no_resolve_image"]:
-        return spec
+        return tagged(spec)
     found, warning = pinned(client, spec, headers)
     if warning:
         click.echo(warning, err=True)

@@ -149,9 +149,13 @@ def merged_env(assignments: Iterable[str]) -> list[str]:
 
 def capabilities(names: Iterable[str]) -> list[str]:
     """Names as the kernel's headers write them, sorted: "net_admin" → "CAP_NET_ADMIN"."""
-    found = {name.strip().upper() for name in names} - {""}
+    upper = (name.strip().upper() for name in names)
     return sorted(
-        name if name in ("ALL", "RESET") else f"CAP_{name.removeprefix('CAP_')}" for name in found
+        {
+            name if name in ("ALL", "RESET") else f"CAP_{name.removeprefix('CAP_')}"
+            for name in upper
+            if name
+        }
     )
 
 
@@ -231,7 +235,9 @@ def _container_spec(image: str, args: Sequence[str], flags: Flags, env: Sequence
 
 def _effective_capabilities(add: Iterable[str], drop: Iterable[str]) -> tuple[list[str], list[str]]:
     """ALL stands for the rest of its list; what is added is not dropped."""
-    added, dropped = capabilities(add), capabilities(drop)
+    added, dropped = (
+        [name for name in capabilities(names) if name != "RESET"] for names in (add, drop)
+    )
     added = ["ALL"] if "ALL" in added else added
     dropped = ["ALL"] if "ALL" in dropped else dropped
     return added, [name for name in dropped if name not in added]

@@ -144,6 +144,8 @@ def _remove(client: Client, kind: str, found: Sequence[Json]) -> int:
         try:
             client.delete(path(f"{kind}s", object_id))
         except ApiError as error:
+            if error.is_not_found:
+                continue  # somebody else, or the end of its last task, has removed it
             failures += 1
             click.echo(f"Failed to remove {kind} {object_id}: {error}", err=True)
     return failures

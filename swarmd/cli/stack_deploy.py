@@ -15,7 +15,7 @@ from swarmd import compose
 from swarmd.cli.client import Client, filters
 from swarmd.cli.command import Session, SeveralError, command, repeated, switch
 from swarmd.cli.output import Json
-from swarmd.cli.registry import auth_header, pinned
+from swarmd.cli.registry import auth_header, pinned, tagged
 from swarmd.cli.service import post_update, show_warnings
 from swarmd.cli.stack import NAMESPACE_LABEL, remove_services, valid_name
 from swarmd.cli.wait import wait_on_service
@@ -176,7 +176,7 @@ class _Deployer:
 
     def _pinned(self, spec: Mapping[str, Any], headers: dict[str, str], *, is_wanted: bool) -> Json:
         if not is_wanted:
-            return dict(spec)
+            return tagged(dict(spec))
         found, warning = pinned(self._client, dict(spec), headers)
         if warning:
             click.echo(warning, err=True)
