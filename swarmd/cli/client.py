@@ -154,7 +154,12 @@ class Client:
             reader = connection.makefile("rb")
             response = Response(reader, connection)
         except OSError as error:
+            connection.close()
             raise UnavailableError(f"error during connect: {error}") from error
+        except UnavailableError:
+            reader.close()
+            connection.close()
+            raise
         if response.status >= 400:
             raise ApiError(response.status, _message(response))
         return response
@@ -190,9 +195,7 @@ def _connected(host: str) -> socket.socket:
     scheme, _, address = host.partition("://")
     try:
         if scheme == "unix":
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.connect(address)
-            return connection
+            return _connected_unix(address)
         if scheme == "tcp":
             name, _, port = address.rpartition(":")
             connection = socket.create_connection((name.strip("[]"), int(port)), _CONNECT_S)
@@ -207,6 +210,16 @@ def _connected(host: str) -> socket.socket:
             f"Cannot connect to the swarmd daemon at {host}. Is the swarmd daemon running?"
         ) from error
     raise InvalidArgumentError(f"unable to parse docker host `{host}`: use unix:// or tcp://")
+
+
+def _connected_unix(address: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _head(

@@ -105,13 +105,16 @@ stack = LazyGroup(
 
 
 @click.pass_context
-def _start(ctx: click.Context, host: str, *, is_version_wanted: bool) -> None:
-    if is_version_wanted:
+def _start(ctx: click.Context, host: str) -> None:
+    ctx.obj = Session(host)
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted:
         from swarmd import __version__  # noqa: PLC0415 - one command's business
 
         click.echo(f"swarmd version {__version__}")
         ctx.exit(0)
-    ctx.obj = Session(host)
 
 
 root = LazyGroup(
@@ -127,8 +130,11 @@ root = LazyGroup(
             help="Daemon socket to connect to (also SWARMD_HOST)",
         ),
         click.Option(
-            ["-v", "--version", "is_version_wanted"],
+            ["-v", "--version"],
             is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
             help="Print version information and quit",
         ),
     ],

@@ -8,7 +8,7 @@ Json = dict[str, Any]
 def node(number: int = 1, **changes: Any) -> Json:
     """A ready manager."""
     return {
-        "ID": f"node{number}" + "0" * 20,
+        "ID": f"node{number:02}".ljust(25, "0"),
         "Version": {"Index": 10 + number},
         "CreatedAt": "2026-11-24T09:08:58.356878106Z",
         "Spec": {"Labels": {}, "Role": "manager", "Availability": "active"},

@@ -100,7 +100,7 @@ def test_a_global_service_waits_for_tasks_and_has_a_line_for_each_node() -> None
     there = task(0, "ready", NodeID=node(2)["ID"])
     found = progress(everywhere, [here, there], [node(1), node(2)])
     assert seen(found.lines)[0] == "overall progress: 1 out of 2 tasks"
-    assert seen(found.lines)[1].startswith("node10000000: running")
+    assert seen(found.lines)[1].startswith("node01000000: running")
     assert not found.is_done
     there = task(0, NodeID=node(2)["ID"])
     assert progress(everywhere, [here, there], [node(1), node(2)]).is_done
@@ -111,7 +111,7 @@ def test_a_job_is_done_when_its_tasks_have_completed() -> None:
     job = service(
         Spec={**service()["Spec"], "Mode": mode}, JobStatus={"JobIteration": {"Index": 5}}
     )
-    now = {"JobIteration": {"Index": 5}}
+    now: Any = {"JobIteration": {"Index": 5}}
     before = task(1, "complete", "complete", JobIteration={"Index": 4})
     tasks = [before, task(1, "complete", "complete", **now), task(2, **now)]
     found = progress(job, tasks, [node()])

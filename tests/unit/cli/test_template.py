@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarmd.cli.listing import filter_value, listed, parsed_filters
+from swarmd.cli.listing import Row, filter_value, listed, parsed_filters
 from swarmd.cli.template import TemplateError, parse
 from swarmd.errors import InvalidArgumentError
 
@@ -82,7 +82,10 @@ def test_fields_that_the_api_leaves_out_may_be_optional() -> None:
     assert parse("{{.Nope}} {{.Spec.Nope}}").render(DOT, optional=True) == "<no value> <no value>"
 
 
-ROWS = [{"ID": "i1", "Name": "web", "Self": True}, {"ID": "i2", "Name": "db", "Self": False}]
+ROWS: list[Row] = [
+    {"ID": "i1", "Name": "web", "Self": True},
+    {"ID": "i2", "Name": "db", "Self": False},
+]
 HEADINGS = {"ID": "ID", "Name": "NAME", "Self": ""}
 
 
