@@ -12,6 +12,8 @@ each kind is not counted.
 import concurrent.futures
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 
 from benchmarks.peers import (
     IMAGE,
@@ -42,7 +44,7 @@ def deployed(member: Member, replicas: int) -> float:
     return took
 
 
-def started(member: Member, count: int, at_once: int) -> float:
+def started(member: Member, at_once: int, count: int) -> float:
     """Seconds until so many containers were created and started; they are removed again."""
 
     def start(number: int) -> None:
@@ -78,12 +80,12 @@ def main() -> None:
         ours, theirs, bare = swarmd_on(lab, 1), engine_on(lab, 2), engine_on(lab, 1)
         form([ours], managers=1)
         form([theirs], managers=1)
-        runs = {
-            f"bare engine, {n} at once": lambda count, n=n: started(bare, count, n)
-            for n in CONCURRENCIES
+        runs: dict[str, Callable[[int], float]] = {
+            f"bare engine, {at_once} at once": partial(started, bare, at_once)
+            for at_once in CONCURRENCIES
         }
-        runs["swarmd"] = lambda count: deployed(ours, count)
-        runs["the engine's swarm mode"] = lambda count: deployed(theirs, count)
+        runs["swarmd"] = partial(deployed, ours)
+        runs["the engine's swarm mode"] = partial(deployed, theirs)
         engines = (bare.api(), theirs.api())
         times: dict[str, list[float]] = {name: [] for name in runs}
         for run in runs.values():
