@@ -57,7 +57,7 @@ def origin(slot: int) -> str:
         ("swarm join-token x", 1, "unknown role x"),
         ("stack ps '", 1, 'invalid stack name: "\'"'),
         ("stack deploy x", 1, "Specify a Compose file (with --compose-file)"),
-        ("--frob", 125, "No such option '--frob'."),
+        ("--frob", 125, "No such option"),
         ("daemon --log-level loud", 125, 'invalid argument "loud" for "--log-level" flag: must be'),
     ],
 )
