@@ -44,6 +44,7 @@ class Resolver:
         self._written = written
         self._listen = listen
         self._port = port
+        self._plane: DataPlane | None = None
         self._zone = NO_ZONE
         #: the node's own, one per network and family
         self._addresses: tuple[str, ...] = ()
@@ -57,6 +58,9 @@ class Resolver:
 
     def follow(self, plane: DataPlane) -> None:
         """The newest wanted state, without backends that are known to be dead."""
+        if plane == self._plane:
+            return
+        self._plane = plane
         self._zone = zone_of(plane)
         self._greeted &= {asker.task_id for asker in self._zone.askers.values()}
         self._addresses = tuple(

@@ -11,7 +11,7 @@ from swarmd.ingress.hairpin import hairpin_lines, ports_command
 from swarmd.ingress.routes import ROUTES, RULES, read_routes, route_work
 from swarmd.ingress.rules import host_rules
 from swarmd.lib.bell import Bell
-from swarmd.model.dataplane import DataPlane
+from swarmd.model.dataplane import DataPlane, published
 from swarmd.ports import Kernel, Seconds
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,9 @@ class MeshLoop:
 
     def follow(self, plane: DataPlane) -> None:
         """The newest wanted state, without backends that are known to be dead."""
-        self._plane = plane
-        self._bell.ring()
+        before, self._plane = self._plane, plane
+        if before is None or _concern(plane) != _concern(before):
+            self._bell.ring()
 
     def look(self) -> None:
         """Something may have changed: a bridge was made, a container started, the engine came back."""
@@ -43,11 +44,11 @@ class MeshLoop:
 
     async def run(self) -> None:
         """Until cancelled; everything stays as it is then."""
+        pause_s = None if self._plane is None else 0.0
         while True:
-            pause_s = self._period_s
+            await self._bell.wait(pause_s)
             if self._plane is not None:
                 pause_s = await self._round(self._plane)
-            await self._bell.wait(pause_s)
 
     async def _round(self, plane: DataPlane) -> Seconds:
         try:
@@ -70,6 +71,12 @@ class MeshLoop:
         self._has_firewall = True
         for command in firewall.changes(firewall.accepts(plane), listed):
             await self._kernel.output(*command)
+
+
+def _concern(plane: DataPlane) -> tuple[object, ...]:
+    """What of a plane the mesh is made of: services that publish nothing change none of it."""
+    ports = tuple(published(plane))
+    return plane.node_id, plane.nodes, plane.networks, plane.vxlan_port, ports
 
 
 async def leave(kernel: Kernel) -> None:

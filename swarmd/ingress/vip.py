@@ -7,38 +7,45 @@ has its own rules there, for 127.0.0.11; they stay.
 The same table closes a published task's ingress interface to everything but its published ports.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from swarmd.ingress.balance import add, elements, ipv4, to_addresses
 from swarmd.ingress.marks import REFUSED, TABLE
 from swarmd.ingress.rules import no_table
-from swarmd.model.dataplane import DataPlane, LocalTask
+from swarmd.model.dataplane import DataPlane, LocalTask, ServiceNetwork
+from swarmd.model.ids import NetworkID
 
 
-def container_rules(plane: DataPlane, task: LocalTask) -> str:
-    """The transaction that makes a container's table what it is to be."""
-    lines = [
-        *no_table("ip"),
-        f"add table ip {TABLE}",
-        *_virtual_ips(plane, task),
-        *_closed_ingress(plane, task),
-    ]
-    return "\n".join(lines) + "\n"
+class ContainerRules:
+    """The texts of one plane; what containers of the same networks share is made once."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self._plane = plane
+        self._shared: dict[frozenset[NetworkID], list[str]] = {}
+
+    def of(self, task: LocalTask) -> str:
+        """The transaction that makes a container's table what it is to be."""
+        networks = frozenset(task.addresses)
+        if networks not in self._shared:
+            self._shared[networks] = list(_virtual_ips(self._plane, networks))
+        lines = [
+            *no_table("ip"),
+            f"add table ip {TABLE}",
+            *self._shared[networks],
+            *_closed_ingress(self._plane, task),
+        ]
+        return "\n".join(lines) + "\n"
 
 
-def _virtual_ips(plane: DataPlane, task: LocalTask) -> Iterator[str]:
+def _virtual_ips(plane: DataPlane, networks: Collection[NetworkID]) -> Iterator[str]:
     found: list[str] = []
     for service in plane.services:
         for part in service.networks:
-            addresses = [a for backend in part.backends for a in ipv4(backend.addresses)]
-            for vip in ipv4(part.virtual_ips) if part.network_id in task.addresses else ():
+            for vip in ipv4(part.virtual_ips) if part.network_id in networks else ():
                 chain = "vip_" + vip.replace(".", "_")
                 found.append(f"{vip} : goto {chain}")
                 yield f"add chain ip {TABLE} {chain}"
-                if addresses:
-                    yield from to_addresses(chain, addresses)
-                else:
-                    yield add(chain, f"meta mark set {REFUSED:#x}")
+                yield from _chain(chain, part)
     yield f"add map ip {TABLE} vips {{ type ipv4_addr : verdict; {elements(found)} }}"
     # Before the engine's rules at -100.
     yield f"add chain ip {TABLE} asking {{ type nat hook output priority -110; }}"
@@ -46,6 +53,14 @@ def _virtual_ips(plane: DataPlane, task: LocalTask) -> Iterator[str]:
     yield f"add chain ip {TABLE} refuse {{ type filter hook output priority 0; }}"
     yield add("refuse", f"meta mark {REFUSED:#x} meta l4proto tcp reject with tcp reset")
     yield add("refuse", f"meta mark {REFUSED:#x} reject")
+
+
+def _chain(chain: str, part: ServiceNetwork) -> Iterator[str]:
+    addresses = [address for backend in part.backends for address in ipv4(backend.addresses)]
+    if addresses:
+        yield from to_addresses(chain, addresses)
+    else:
+        yield add(chain, f"meta mark set {REFUSED:#x}")
 
 
 def _closed_ingress(plane: DataPlane, task: LocalTask) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from swarmd.ingress.vip import container_rules
+from swarmd.ingress.vip import ContainerRules
 from swarmd.lib.bell import Bell
 from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import TaskID
@@ -45,8 +45,9 @@ class VipLoop:
 
     def follow(self, plane: DataPlane) -> None:
         """The newest wanted state, without backends that are known to be dead."""
-        self._plane = plane
-        self._bell.ring()
+        if plane != self._plane:
+            self._plane = plane
+            self._bell.ring()
 
     def follow_tasks(self, tasks: Sequence[LocalTask]) -> None:
         """All tasks of this node whose containers run and have addresses in cluster networks."""
@@ -60,11 +61,11 @@ class VipLoop:
 
     async def run(self) -> None:
         """Until cancelled; the tables end with their containers."""
+        pause_s = None if self._plane is None else 0.0
         while True:
-            pause_s = None
+            await self._bell.wait(pause_s)
             if self._plane is not None:
                 pause_s = None if await self._round(self._plane) else AGAIN_S
-            await self._bell.wait(pause_s)
 
     def _is_written(self, task_id: TaskID) -> bool:
         task, written = self._tasks.get(task_id), self._written.get(task_id)
@@ -79,8 +80,9 @@ class VipLoop:
         tasks = self._tasks
         self._written = {i: written for i, written in self._written.items() if i in tasks}
         missing = []
+        texts = ContainerRules(plane)
         for task in tasks.values():
-            wanted = _Written(task.container_id, task.pid, container_rules(plane, task))
+            wanted = _Written(task.container_id, task.pid, texts.of(task))
             if self._written.get(task.task_id) != wanted:
                 missing.append((task.task_id, wanted))
         async with asyncio.TaskGroup() as group:

@@ -52,8 +52,9 @@ class OverlayLoop:
 
     def follow(self, plane: DataPlane) -> None:
         """The newest wanted state."""
-        self._plane = plane
-        self._bell.ring()
+        before, self._plane = self._plane, plane
+        if before is None or _concern(plane) != _concern(before):
+            self._bell.ring()
 
     def look(self) -> None:
         """Something may have changed on the node: the engine came back, a network was removed."""
@@ -79,11 +80,11 @@ class OverlayLoop:
 
     async def run(self) -> None:
         """Until cancelled; everything stays as it is then."""
+        pause_s = None if self._plane is None else 0.0
         while True:
-            pause_s = self._period_s
+            await self._bell.wait(pause_s)
             if self._plane is not None:
                 pause_s = await self._round(self._plane)
-            await self._bell.wait(pause_s)
 
     def _is_attachable(self, task_id: TaskID, network_ids: Collection[NetworkID]) -> bool:
         plane = self._plane
@@ -114,3 +115,8 @@ class OverlayLoop:
         self._news.set()
         self._news = asyncio.Event()
         return self._period_s if is_whole else AGAIN_S
+
+
+def _concern(plane: DataPlane) -> tuple[object, ...]:
+    """What of a plane overlays are made of: tasks that begin or cease to serve change none of it."""
+    return plane.node_id, plane.nodes, plane.networks, plane.vxlan_port

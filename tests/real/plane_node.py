@@ -26,7 +26,7 @@ ENGINE = "/run/docker.sock"
 
 
 class Follow(msgspec.Struct, tag=True):
-    """A new data plane."""
+    """A new data plane, and a look at what there is."""
 
     plane: DataPlane
 
@@ -73,6 +73,8 @@ class PlaneNode:
             case Follow(plane=plane):
                 for loop in (self.overlay, self.mesh, self.vips, self.resolver):
                     loop.follow(plane)
+                self.overlay.look()
+                self.mesh.look()
             case Tasks(tasks=tasks):
                 self.vips.follow_tasks(tasks)
                 self.mesh.look()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+import msgspec
 import pytest
 
 from swarmd.ingress.loop import MeshLoop, leave
@@ -95,6 +96,23 @@ async def test_without_the_bridge_the_rules_stand_and_the_ways_wait_for_it() -> 
         await until(recorder, 13)
         running.cancel()
     assert [line for line in recorder.done if line.startswith("route")]
+
+
+async def test_a_service_that_publishes_nothing_leaves_the_mesh_alone() -> None:
+    """Tasks come and go all the time; tables are written when they differ."""
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder))
+    service = msgspec.structs.replace(plane().services[0], ports=(), name="backend")
+    more = msgspec.structs.replace(plane(), services=(*plane().services, service))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await until(recorder, 9)
+        mesh.follow(more)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        running.cancel()
+    assert recorder.done.count("nft") == 1
 
 
 async def test_an_engine_without_docker_user_is_said_once(

@@ -3,7 +3,7 @@
 import msgspec
 
 from swarmd.ingress.rules import host_rules
-from swarmd.ingress.vip import container_rules
+from swarmd.ingress.vip import ContainerRules
 from swarmd.model.dataplane import (
     DataPlane,
     LocalTask,
@@ -28,6 +28,10 @@ CLIENT = LocalTask(
     pid=8,
     addresses={STACK: ("10.0.1.113",)},
 )
+
+
+def container_rules(wanted: DataPlane, task: LocalTask) -> str:
+    return ContainerRules(wanted).of(task)
 
 
 def lines(text: str, *words: str) -> list[str]:

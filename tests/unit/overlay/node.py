@@ -33,6 +33,7 @@ class Node:
         self.refused_subnets: set[str] = set()
         self.budget = 10**6
         self.changes: list[str] = []
+        self.looks = 0
         self._count = 0
 
     def _change(self, what: str) -> None:
@@ -44,6 +45,7 @@ class Node:
     # -- engine
 
     async def list_networks(self, label: str) -> Sequence[EngineNetwork]:
+        self.looks += 1
         return [network for network in self.networks.values() if label in network.labels]
 
     async def create_network(self, body: bytes) -> str:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from swarmd.errors import EngineError
-from swarmd.model.dataplane import DataPlane
+from swarmd.model.dataplane import DataPlane, without_tasks
 from swarmd.overlay.attach import task_networks
 from swarmd.overlay.loop import OverlayLoop
 from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane
@@ -82,6 +82,21 @@ async def test_what_stands_on_a_bridge_is_told_when_one_was_made_again() -> None
         loop.look()
         await made.wait()
         running.cancel()
+
+
+async def test_tasks_that_begin_or_cease_to_serve_change_no_overlay() -> None:
+    node = Node()
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(plane())
+        await loop.attach(WEB_1, [INGRESS, STACK], ())
+        looks = node.looks
+        loop.follow(without_tasks(plane(), {WEB_1}))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        running.cancel()
+    assert node.looks == looks
 
 
 def test_a_task_is_given_its_addresses_and_their_mac_addresses() -> None:
