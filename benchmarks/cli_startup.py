@@ -3,7 +3,8 @@
     python -m benchmarks.cli_startup
 
 The daemon is a canned server in this process, so only the command is measured.  Bytecode is
-compiled first, as an installation does.  The limit is 150 ms for each.
+compiled first, as an installation does.  The limit is 150 ms for each.  On a machine that others
+use too, the least of the runs is what the command costs, and the median what it cost today.
 """
 
 import compileall
@@ -37,8 +38,8 @@ networks: {back: {}}
 """
 
 
-def milliseconds(command: list[str], environment: dict[str, str]) -> float:
-    """CPU of a command, the median of several runs."""
+def milliseconds(command: list[str], environment: dict[str, str]) -> tuple[float, float]:
+    """CPU of a command: the least and the median of several runs."""
     taken = []
     for _ in range(ROUNDS):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -46,7 +47,7 @@ def milliseconds(command: list[str], environment: dict[str, str]) -> float:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         taken.append(spent * 1e3)
-    return sorted(taken)[ROUNDS // 2]
+    return min(taken), sorted(taken)[ROUNDS // 2]
 
 
 def answers() -> dict[str, Answer]:
@@ -85,9 +86,10 @@ def report(canned: Canned, compose_file: Path) -> None:
         ("service create", [*python, "service", "create", "-d", "--no-resolve-image", "nginx"]),
         ("stack deploy", [*python, *deploy]),
     ]
-    print(f"{'command':24} {'CPU ms':>8}")
+    print(f"{'CPU ms':24} {'least':>8} {'median':>8}")
     for name, command in rows:
-        print(f"{name:24} {milliseconds(command, environment):8.0f}")
+        least, median = milliseconds(command, environment)
+        print(f"{name:24} {least:8.0f} {median:8.0f}")
 
 
 def main() -> None:
