@@ -9,54 +9,45 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+class _Content:
+    """One file: as written, as durable, and the writes between."""
+
+    def __init__(self) -> None:
+        self.seen = bytearray()
+        self.durable = bytearray()
+        #: (offset, data) since the last sync
+        self.unsynced: list[tuple[int, bytes]] = []
+
+
 class DiskState:
     """What is on one host's disk, across the lives of its processes."""
 
     def __init__(self) -> None:
-        self.files: dict[str, bytearray] = {}
-        #: name → writes since the last sync: (offset, data)
-        self.unsynced: dict[str, list[tuple[int, bytes]]] = {}
-        #: bytes that still fit
-        self.room = 1 << 40
-        #: a file is synced without effect: planted by a test of the simulator
+        self.files: dict[str, _Content] = {}
+        #: syncs have no effect: planted by a test of the simulator
         self.lies = False
+        #: writes that need room fail while it is set
+        self.is_full = False
 
     def crash(self, chance: Random) -> None:
         """Lose power: of each file's unsynced writes a prefix survives, its last one torn."""
-        for name in sorted(self.unsynced):
-            writes = self.unsynced[name]
-            kept = chance.randrange(len(writes) + 1)
-            for offset, data in writes[:kept]:
-                self._write(name, offset, data)
-            if kept < len(writes):
-                offset, data = writes[kept]
-                self._write(name, offset, data[: chance.randrange(len(data) + 1)])
-        self.unsynced.clear()
+        for name in sorted(self.files):
+            content = self.files[name]
+            kept = chance.randrange(len(content.unsynced) + 1)
+            for offset, data in content.unsynced[:kept]:
+                put(content.durable, offset, data)
+            if kept < len(content.unsynced):
+                offset, data = content.unsynced[kept]
+                put(content.durable, offset, data[: chance.randrange(len(data) + 1)])
+            content.seen = bytearray(content.durable)
+            content.unsynced.clear()
 
-    def _write(self, name: str, offset: int, data: bytes) -> None:
-        content = self.files.setdefault(name, bytearray())
-        if len(content) < offset:
-            content.extend(bytes(offset - len(content)))
-        content[offset : offset + len(data)] = data
 
-    def sync(self, name: str) -> None:
-        """Make the writes of a file durable."""
-        if not self.lies:
-            for offset, data in self.unsynced.pop(name, ()):
-                self._write(name, offset, data)
-
-    def visible(self, name: str) -> bytearray | None:
-        """What a reader sees: synced or not."""
-        content = self.files.get(name)
-        writes = self.unsynced.get(name)
-        if not writes:
-            return content
-        seen = bytearray(content or b"")
-        for offset, data in writes:
-            if len(seen) < offset:
-                seen.extend(bytes(offset - len(seen)))
-            seen[offset : offset + len(data)] = data
-        return seen
+def put(content: bytearray, offset: int, data: bytes) -> None:
+    """Write into a file's bytes, growing them."""
+    if len(content) < offset:
+        content.extend(bytes(offset - len(content)))
+    content[offset : offset + len(data)] = data
 
 
 class SimDisk:
@@ -68,41 +59,36 @@ class SimDisk:
 
     def list(self, prefix: str = "") -> Sequence[str]:
         """As `Disk.list`."""
-        names = {*self._state.files, *self._state.unsynced}
-        return sorted(name for name in names if name.startswith(prefix))
+        return sorted(name for name in self._state.files if name.startswith(prefix))
 
     def read(self, name: str) -> bytes | None:
         """As `Disk.read`."""
-        content = self._state.visible(name)
-        return None if content is None else bytes(content)
+        content = self._state.files.get(name)
+        return None if content is None else bytes(content.seen)
 
     def write(self, name: str, data: bytes) -> None:
         """As `Disk.write`."""
         if self._is_alive():
-            self._take(len(data))
-            self._state.unsynced.pop(name, None)
-            self._state.files[name] = bytearray(data)
+            self.check_room(len(data))
+            content = self._state.files[name] = _Content()
+            content.seen, content.durable = bytearray(data), bytearray(data)
 
     def rename(self, old: str, new: str) -> None:
         """As `Disk.rename`."""
         if self._is_alive():
             self._state.files[new] = self._state.files.pop(old)
-            self._state.unsynced.pop(new, None)
-            writes = self._state.unsynced.pop(old, None)
-            if writes:
-                self._state.unsynced[new] = writes
 
     def delete(self, name: str) -> None:
         """As `Disk.delete`."""
         if self._is_alive():
             self._state.files.pop(name, None)
-            self._state.unsynced.pop(name, None)
 
     def open(self, name: str) -> "SimFile":
         """As `Disk.open`."""
+        content = self._state.files.get(name) or _Content()
         if self._is_alive():
-            self._state.files.setdefault(name, bytearray())
-        return SimFile(self, name)
+            self._state.files[name] = content
+        return SimFile(self, content)
 
     async def run(self, call: Callable[[], T]) -> T:
         """Some time before and after the call: a crash may fall on either side of it."""
@@ -112,19 +98,15 @@ class SimDisk:
             await asyncio.sleep(self._chance.uniform(0.00005, 0.001))
             return result
 
-    def take(self, size: int) -> None:
-        """Use up room.  Raises OSError(ENOSPC)."""
-        self._take(size)
-
-    def _take(self, size: int) -> None:
-        if size > self._state.room:
+    def check_room(self, size: int) -> None:
+        """Raises OSError(ENOSPC)."""
+        if size and self._state.is_full:
             raise OSError(errno.ENOSPC, "No space left on device")
-        self._state.room -= size
 
     @property
-    def state(self) -> DiskState:
-        """The host's disk."""
-        return self._state
+    def lies(self) -> bool:
+        """Whether syncs have no effect."""
+        return self._state.lies
 
     @property
     def is_alive(self) -> bool:
@@ -135,29 +117,30 @@ class SimDisk:
 class SimFile:
     """An open file."""
 
-    def __init__(self, disk: SimDisk, name: str) -> None:
-        self._disk, self._name = disk, name
+    def __init__(self, disk: SimDisk, content: _Content) -> None:
+        self._disk, self._content = disk, content
 
     def size(self) -> int:
         """As `DiskFile.size`."""
-        return len(self._disk.state.visible(self._name) or b"")
+        return len(self._content.seen)
 
     def pread(self, size: int, offset: int) -> bytes:
         """As `DiskFile.pread`."""
-        content = self._disk.state.visible(self._name) or b""
-        return bytes(content[offset : offset + size])
+        return bytes(self._content.seen[offset : offset + size])
 
     def pwrite(self, data: bytes, offset: int) -> None:
         """As `DiskFile.pwrite`."""
         if self._disk.is_alive:
-            grows = max(0, offset + len(data) - self.size())
-            self._disk.take(grows)
-            self._disk.state.unsynced.setdefault(self._name, []).append((offset, bytes(data)))
+            self._disk.check_room(max(0, offset + len(data) - self.size()))
+            put(self._content.seen, offset, data)
+            self._content.unsynced.append((offset, bytes(data)))
 
     def sync(self) -> None:
         """As `DiskFile.sync`."""
-        if self._disk.is_alive:
-            self._disk.state.sync(self._name)
+        if self._disk.is_alive and not self._disk.lies:
+            for offset, data in self._content.unsynced:
+                put(self._content.durable, offset, data)
+            self._content.unsynced.clear()
 
     def close(self) -> None:
         """Nothing is held."""

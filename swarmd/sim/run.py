@@ -1,0 +1,155 @@
+"""A run of a seed: boot a swarm, let faults and clients loose, heal it, and demand that it is well."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from swarmd.ca.tokens import join_token
+from swarmd.model.cluster import ClusterSpec
+from swarmd.sim.checkers import Checkers
+from swarmd.sim.faults import Faults
+from swarmd.sim.loop import SimLoop
+from swarmd.sim.workload import Workload
+from swarmd.sim.world import World
+from swarmd.wire.container import TASK_ID_LABEL
+from swarmd.wire.swarm import InitRequest, JoinRequest
+
+MANAGERS, WORKERS = 3, 2
+#: Virtual seconds of faults, and in which a healed swarm has to be well.
+SAFETY_S, LIVENESS_S = 45.0, 120.0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a seed."""
+
+    digest: str
+    #: the first invariant that did not hold, or empty
+    violation: str
+    #: requests that were answered, callbacks run
+    answered: int
+    steps: int
+
+
+def run(seed: int, prepare: Callable[[World], None] = lambda _world: None) -> Outcome:
+    """Run a seed; `prepare` may plant something into the world."""
+    loop = SimLoop(seed)
+    gc.disable()  # a collection at another moment must not be another run
+    try:
+        world = World(loop, seed, MANAGERS + WORKERS)
+        prepare(world)
+        workload = Workload(world)
+        loop.run_until_complete(_Run(world, workload).all())
+        for error in loop.unhandled:
+            world.violate(f"an exception nobody handled: {error!r}")
+        return Outcome(
+            digest=world.digest,
+            violation=world.violations[0] if world.violations else "",
+            answered=workload.answered,
+            steps=loop.steps,
+        )
+    finally:
+        gc.enable()
+        loop.close()
+
+
+class _Run:
+    """The phases of a run."""
+
+    def __init__(self, world: World, workload: Workload) -> None:
+        self._world, self._workload = world, workload
+        self._faults = Faults(world)
+        self._checkers = Checkers(world)
+        self._chance = Random(f"run {world.seed}")
+
+    async def all(self) -> None:
+        """Boot, break, heal, and look."""
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(self._look())
+            await self._boot()
+            await self._break()
+            await self._heal()
+            looking.cancel()
+            for machine in self._world.live():
+                self._world.kill(machine)
+            await asyncio.sleep(2)  # let what was cancelled unwind
+
+    async def _look(self) -> None:
+        while not self._world.violations:
+            self._checkers.look()
+            await asyncio.sleep(0.05)
+
+    async def _boot(self) -> None:
+        world = self._world
+        for machine in world.machines:
+            world.start(machine)
+        first = world.machines[0].daemon
+        assert first is not None
+        await first.init(InitRequest(spec=ClusterSpec(name="default", labels={})))
+        secrets = first.view().cluster
+        assert secrets is not None
+        for position, machine in enumerate(world.machines[1:], start=1):
+            is_manager = position < MANAGERS
+            secret = secrets.join_secrets.manager if is_manager else secrets.join_secrets.worker
+            assert machine.daemon is not None
+            await machine.daemon.join(
+                JoinRequest(
+                    remote_addrs=(f"{world.machines[0].host.address}:2377",),
+                    join_token=join_token(secrets.root_certificate, secret),
+                )
+            )
+
+    async def _break(self) -> None:
+        end = self._world.loop.now + SAFETY_S
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fault_until(end))
+            while self._world.loop.now < end and not self._world.violations:
+                await asyncio.sleep(self._chance.uniform(0.2, 1.5))
+                group.create_task(self._workload.once())
+
+    async def _fault_until(self, end: float) -> None:
+        while self._world.loop.now < end and not self._world.violations:
+            await asyncio.sleep(self._chance.uniform(0.5, 4.0))
+            await self._faults.once()
+
+    async def _heal(self) -> None:
+        world = self._world
+        world.fabric.cut.clear()
+        for machine in world.machines:
+            world.revive(machine)
+            machine.engine.start()
+        if not await world.until(lambda: not self._unwell(), LIVENESS_S) and not world.violations:
+            world.violate(
+                f"not well {LIVENESS_S:g} s after everything was healed: {self._unwell()}"
+            )
+
+    def _unwell(self) -> str:
+        """What is not as clients were told it would be; empty if all is."""
+        view = self._checkers.newest
+        if view is None:
+            return "nobody has a state"
+        for name, wish in self._workload.wishes.items():
+            service_id = view.id_by_name("service", name)
+            if wish.is_removed:
+                if service_id is not None:
+                    return f"{name} was removed and is there"
+                continue
+            if service_id is None:
+                return f"{name} was acknowledged and is not there"
+            tasks = [t for t in view.tasks_of(service_id).values() if t.is_wanted and t.is_running]
+            wanted = len(self._world.machines) if wish.replicas is None else wish.replicas
+            if len(tasks) != wanted:
+                return f"{name}: {len(tasks)} of {wanted} tasks run"
+        return self._stray()
+
+    def _stray(self) -> str:
+        view = self._checkers.newest
+        assert view is not None
+        for machine in self._world.machines:
+            for container in machine.engine.containers.values():
+                task = view.task(container.labels.get(TASK_ID_LABEL, ""))
+                if task is None or (container.status == "running" and not task.is_wanted):
+                    return f"{machine.name} has a stray container {container.name}"
+        return ""

@@ -1,0 +1,161 @@
+"""The world: hosts with their disks, clocks and engines, the network between, and daemons that live.
+
+Everything that happens follows from the seed.  A life of a daemon is a `Process`: the real `Daemon`
+on simulated ports.  The world also keeps what must be seen from outside: who led in which term, what
+state each manager had at which index (`checkers`), and the trace.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from random import Random
+
+from swarmd.agent.description import NodeFacts
+from swarmd.daemon.daemon import Daemon
+from swarmd.daemon.node import NodeSettings
+from swarmd.daemon.ports import Ports
+from swarmd.ports import Container
+from swarmd.raft.interface import RaftConfig
+from swarmd.sim.chance import SimClock, SimRandom
+from swarmd.sim.crypto import SimCrypto
+from swarmd.sim.disk import SimDisk
+from swarmd.sim.engine import EngineState, SimEngine
+from swarmd.sim.host import Host, Process
+from swarmd.sim.kernel import SimKernel, resolver_sockets
+from swarmd.sim.loop import SimLoop
+from swarmd.sim.net import Fabric, SimNetwork
+
+#: Small files: the simulated disk keeps each byte twice.
+RAFT = RaftConfig(journal_step_bytes=1 << 15, segment_bytes=1 << 20, snapshot_interval=200)
+
+
+class Machine:
+    """A host, its engine, and the daemon that runs on it at the moment."""
+
+    def __init__(self, host: Host, engine: EngineState) -> None:
+        self.host, self.engine = host, engine
+        self.daemon: Daemon | None = None
+        #: virtual time since which the daemon has run undisturbed
+        self.undisturbed_since = 0.0
+        self.lives = 0
+
+    @property
+    def name(self) -> str:
+        """`h1`, …"""
+        return self.host.name
+
+
+class World:
+    """All of it."""
+
+    def __init__(self, loop: SimLoop, seed: int, count: int) -> None:
+        self.loop, self.seed = loop, seed
+        self.chance = Random(f"world {seed}")
+        self._digest = hashlib.sha256()
+        #: what was violated, first first
+        self.violations: list[str] = []
+        self.fabric = Fabric(loop, Random(f"net {seed}"), self.trace)
+        self.machines = [self._machine(number) for number in range(1, count + 1)]
+        #: called with each new life
+        self.on_life: Callable[[Machine], None] = lambda _machine: None
+        #: called when an engine creates, starts or removes a container
+        self.on_act: Callable[[Machine, str, Container], None] = lambda *_: None
+
+    def _machine(self, number: int) -> Machine:
+        name = f"h{number}"
+        clock = SimClock(self.loop)
+        host = Host(name, f"10.77.0.{10 + number}", clock)
+        host.world_host = self._host_at
+        engine = EngineState(name, clock, Random(f"engine {self.seed} {name}"))
+        machine = Machine(host, engine)
+        engine.on_act = lambda what, container: self._acted(machine, what, container)
+        return machine
+
+    def _host_at(self, address: str) -> Host:
+        return next(m.host for m in self.machines if m.host.address == address)
+
+    def _acted(self, machine: Machine, what: str, container: Container) -> None:
+        self.trace("engine", machine.name, what, container.name)
+        self.on_act(machine, what, container)
+
+    # ---- the trace
+
+    def trace(self, *parts: object) -> None:
+        """Part of the digest: what happened, in order, with its time."""
+        self._digest.update(repr((round(self.loop.now, 6), *parts)).encode())
+
+    @property
+    def digest(self) -> str:
+        """Of everything so far."""
+        return self._digest.hexdigest()
+
+    def violate(self, what: str) -> None:
+        """An invariant does not hold."""
+        self.violations.append(f"{self.loop.now:.3f} s: {what}")
+
+    # ---- lives
+
+    def start(self, machine: Machine) -> None:
+        """A daemon begins on a host that has power."""
+        host = machine.host
+        machine.lives += 1
+        process = host.process = Process(host)
+        random = SimRandom(f"{self.seed} {host.name} {machine.lives}")
+        chance = Random(f"disk {self.seed} {host.name} {machine.lives}")
+        ports = Ports(
+            clock=host.clock,
+            random=random,
+            crypto=SimCrypto(random.token),
+            disk=SimDisk(host.disk, lambda: process.is_alive, chance),
+            network=SimNetwork(self.fabric, process),
+            engine=SimEngine(machine.engine, lambda: process.is_alive),
+            kernel=SimKernel(host.address),
+            resolver_sockets=resolver_sockets,
+        )
+        settings = NodeSettings(facts=NodeFacts(hostname=host.name), raft=RAFT)
+        machine.daemon = Daemon(ports, settings)
+        machine.undisturbed_since = self.loop.now
+        self.trace("start", host.name)
+        process.spawn(machine.daemon.run())
+        self.on_life(machine)
+
+    def kill(self, machine: Machine, *, power: bool = False) -> None:
+        """Kill -9 of the daemon, or a power failure of its host."""
+        host, process = machine.host, machine.host.process
+        if process is None:
+            return
+        self.trace("kill", host.name, power)
+        if power:
+            host.has_power = False
+            self.fabric.lost_power(host.name)
+            machine.engine.stop(containers_die=True)
+        process.kill()
+        self.fabric.killed(process)
+        host.process, machine.daemon = None, None
+        if power:
+            host.disk.crash(self.chance)
+
+    def revive(self, machine: Machine) -> None:
+        """Power, engine and daemon again."""
+        if machine.host.process is None:
+            machine.host.has_power = True
+            machine.engine.start()
+            self.start(machine)
+
+    def disturb(self) -> None:
+        """Something was done to the network: nobody counts as undisturbed."""
+        for machine in self.machines:
+            machine.undisturbed_since = self.loop.now
+
+    def live(self) -> list[Machine]:
+        """Machines whose daemon runs."""
+        return [machine for machine in self.machines if machine.daemon is not None]
+
+    async def until(self, holds: Callable[[], bool], within_s: float) -> bool:
+        """Wait for something; whether it came in time."""
+        end = self.loop.now + within_s
+        while not holds():
+            if self.loop.now >= end or self.violations:
+                return holds()
+            await asyncio.sleep(0.1)
+        return True
