@@ -140,11 +140,11 @@ def _await_answers(
     """Returns when every wanted answer came; others may not come once the first of them has."""
     answers: set[str] = set()
 
-    def look() -> bool:
+    def are_all_in() -> bool:
         answers.add(swarm.asked(number, address, port))
         return wanted <= answers
 
-    swarm.eventually(f"{wanted} from {address}:{port} on host {number} of {answers}", look)
+    swarm.eventually(f"every answer from {address}:{port} on host {number}", are_all_in)
     assert answers <= wanted | {""}
 
 
