@@ -5,6 +5,7 @@ balance     a chain that spreads new connections (pure)
 rules       the host's mesh as nftables text (pure)
 routes      its routes, wanted minus observed (pure)
 hairpin     a task that asks its own node and is answered by itself (pure)
+lingering   datagrams that stick to a backend that has left (pure)
 firewall    what the engine's firewall must let through (pure)
 vip         a container's VIPs as nftables text (pure)
 loop        keeps the host's mesh in line with the newest data plane; `leave`

@@ -8,6 +8,7 @@ import logging
 
 from swarmd.ingress import firewall
 from swarmd.ingress.hairpin import hairpin_lines, ports_command
+from swarmd.ingress.lingering import datagram_backends, forget_commands
 from swarmd.ingress.routes import ROUTES, RULES, read_routes, route_work
 from swarmd.ingress.rules import host_rules
 from swarmd.lib.bell import Bell
@@ -29,6 +30,8 @@ class MeshLoop:
         self._kernel, self._period_s = kernel, period_s
         self._plane: DataPlane | None = None
         self._bell = Bell()
+        #: as of the last round; what left since then is forgotten
+        self._datagram_backends: frozenset[str] = frozenset()
         #: said once, not every half minute
         self._has_firewall = True
 
@@ -53,11 +56,19 @@ class MeshLoop:
     async def _round(self, plane: DataPlane) -> Seconds:
         try:
             is_whole = await _write(self._kernel, plane)
+            await self._forget(plane)
             await self._open_firewall(plane)
         except OSError as error:
             log.warning("mesh not reconciled", extra={"reason": str(error)})
             return AGAIN_S
         return self._period_s if is_whole else AGAIN_S
+
+    async def _forget(self, plane: DataPlane) -> None:
+        """Datagrams go nowhere any more that the rules do not lead."""
+        now = datagram_backends(plane)
+        for command in forget_commands(self._datagram_backends, now):
+            await self._kernel.run(*command)
+        self._datagram_backends = now
 
     async def _open_firewall(self, plane: DataPlane) -> None:
         try:

@@ -56,6 +56,26 @@ _PLACES = {
     WEB_2: (2, (INGRESS, STACK), _WEB),
     CLIENT_3: (3, (STACK,), "exec sleep 1000000"),
 }
+#: One socket that asks until it has been answered by another task than the one before.
+_ASK_UNTIL_ANOTHER = """
+import socket, sys, time
+asking = socket.socket(type=socket.SOCK_DGRAM)
+asking.settimeout(0.5)
+asking.connect((sys.argv[1], int(sys.argv[2])))
+first = ""
+for _ in range(600):
+    time.sleep(0.05)
+    try:
+        asking.send(b"?")
+        answer = asking.recv(99).decode().split()[0]
+    except (TimeoutError, ConnectionRefusedError):
+        continue
+    if answer != first:
+        print(answer, flush=True)
+        if first:
+            break
+        first = answer
+"""
 _CONNECT = """
 import socket, sys
 try:
@@ -218,6 +238,11 @@ class PlaneCluster:
         """The same by UDP."""
         argv = [sys.executable, "-S", "-c", _ASK_DATAGRAM, address, str(UDP_PORT)]
         return _seen(self.lab.run(self.host(number), argv, is_checked=False))
+
+    def ask_until_another(self, number: int, address: str) -> "subprocess.Popen[str]":
+        """One UDP socket that goes on asking: prints who answers first, and who answers then."""
+        argv = [sys.executable, "-S", "-c", _ASK_UNTIL_ANOTHER, address, str(UDP_PORT)]
+        return self.lab.popen(self.host(number), argv, output=subprocess.PIPE)
 
     def connecting(
         self, number: int, address: str, port: int, *, task_id: TaskID | None = None

@@ -174,6 +174,25 @@ def test_a_backend_that_is_withdrawn_gets_no_new_connection_anywhere(
         eventually_from(partial(cluster.asked_in, CLIENT_3, "web"), WEBS)
 
 
+def test_a_socket_that_goes_on_sending_datagrams_moves_to_a_backend_that_is_left(
+    cluster: PlaneCluster,
+) -> None:
+    """Statsd, syslog: one socket for the life of a program."""
+    asking = cluster.ask_until_another(OUTSIDE, cluster.ip(3))
+    assert asking.stdout is not None
+    try:
+        first = TaskID(asking.stdout.readline().strip())
+        cluster.follow(withdrawn=[first])
+        then = asking.stdout.readline().strip()
+        assert {first, then} == WEBS
+    finally:
+        asking.kill()
+        asking.communicate()
+        cluster.follow()
+        for number in (1, 2, 3):
+            eventually_from(partial(cluster.asked, OUTSIDE, cluster.ip(number)), WEBS)
+
+
 def test_without_backends_clients_are_refused_at_once(cluster: PlaneCluster) -> None:
     """Not left to wait: the host answers for the port, the namespace for the VIP."""
     outside = partial(cluster.connecting, OUTSIDE, cluster.ip(1), PORT)

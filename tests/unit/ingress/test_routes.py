@@ -2,11 +2,14 @@
 
 import json
 
+import msgspec
+
 from swarmd.ingress import firewall
 from swarmd.ingress.hairpin import hairpin_lines
+from swarmd.ingress.lingering import datagram_backends, forget_commands
 from swarmd.ingress.routes import read_routes, route_work
-from swarmd.model.dataplane import DataPlane
-from tests.planes import plane
+from swarmd.model.dataplane import DataPlane, PlanePort, without_tasks
+from tests.planes import WEB_2, plane
 
 ROUTES = json.dumps(
     [
@@ -84,6 +87,20 @@ def test_ports_of_containers_become_hairpins_and_the_tunnel_does_not() -> None:
         {},
     ]
     assert hairpin_lines(json.dumps(links)) == ["link set dev veth1 hairpin on"]
+
+
+def test_datagrams_of_a_backend_that_left_are_forgotten_and_connections_are_not() -> None:
+    """A TCP connection may finish while its task drains; a UDP socket would stay for ever."""
+    service = plane().services[0]
+    udp = PlanePort(protocol="udp", published_port=8053, target_port=53)
+    with_udp = msgspec.structs.replace(service, ports=(*service.ports, udp))
+    known = msgspec.structs.replace(plane(), services=(with_udp,))
+    before = datagram_backends(known)
+    now = datagram_backends(without_tasks(known, {WEB_2}))
+    assert [" ".join(command) for command in forget_commands(before, now)] == [
+        "conntrack -D -p udp --reply-src 10.0.0.102"
+    ]
+    assert datagram_backends(plane()) == frozenset()
 
 
 LISTED = """-N DOCKER-USER
