@@ -91,7 +91,7 @@ class Node:
         self.leader = ""
         self._turn = 0
         self._renew_now = asyncio.Event()
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}
         #: answers followers' requests; set by the daemon, which owns the API
         self.forward: Handler | None = None
 
@@ -134,7 +134,7 @@ class Node:
     # ---- the port
 
     async def _accept(self, connection: Connection) -> None:
-        self._connections.add(connection)
+        self._connections[connection] = None
         try:
             purpose = await connection.receive()
             if purpose == methods.RPC:
@@ -146,7 +146,7 @@ class Node:
         except (ConnectionError, SwarmError) as error:
             log.debug("connection ended", extra={"reason": str(error)})
         finally:
-            self._connections.discard(connection)
+            del self._connections[connection]
             connection.close()
 
     def _handlers(self) -> Mapping[str, Handler]:

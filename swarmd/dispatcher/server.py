@@ -63,7 +63,8 @@ class Answer(Enum):
 Ask = Callable[[NodeID], Awaitable[Answer]]
 
 
-_Events = dict[NodeID, set[asyncio.Event]]
+#: Node → events, in the order in which they came: a set of them would be woken in any order.
+_Events = dict[NodeID, dict[asyncio.Event, None]]
 
 
 class Dispatcher:
@@ -289,7 +290,7 @@ class Dispatcher:
         """Now, and whenever something may have changed for the node, while the session is current."""
         event = asyncio.Event()
         events = self._events if events is None else events
-        events.setdefault(node_id, set()).add(event)
+        events.setdefault(node_id, {})[event] = None
         try:
             while self._sessions.is_current(node_id, session_id):
                 if self._is_over:
@@ -298,7 +299,7 @@ class Dispatcher:
                 await event.wait()
                 event.clear()
         finally:
-            events[node_id].discard(event)
+            del events[node_id][event]
             if not events[node_id]:
                 del events[node_id]
 

@@ -41,7 +41,7 @@ class Machine:
 
     @property
     def name(self) -> str:
-        """`h1`, …"""
+        """As the trace calls it: `h1`, `h2`."""
         return self.host.name
 
 

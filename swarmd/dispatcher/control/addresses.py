@@ -39,17 +39,18 @@ def free_subnet(
 ) -> IPAMConfig | None:
     """The next subnet of the pools that overlaps none of `taken`, behind `after` if there is one."""
     used = [ipaddress.ip_network(subnet) for subnet in taken]
-    early: IPAMConfig | None = None
-    is_behind = not after
-    for pool in pools:
-        for subnet in ipaddress.ip_network(pool).subnets(new_prefix=length):
-            free = not any(subnet.overlaps(other) for other in used)
-            if free and is_behind:
+    behind = int(ipaddress.ip_network(after).broadcast_address) + 1 if after else 0
+    for pool in map(ipaddress.ip_network, pools):
+        size = 1 << (pool.max_prefixlen - length)
+        count = pool.num_addresses // size
+        first = int(pool.network_address)
+        start = -(-(behind - first) // size) if first <= behind < first + pool.num_addresses else 0
+        for offset in range(count):
+            address = ipaddress.ip_address(first + (start + offset) % count * size)
+            subnet = ipaddress.ip_network(f"{address}/{length}")
+            if not any(subnet.overlaps(other) for other in used):
                 return _config(subnet)
-            if free and early is None:
-                early = _config(subnet)
-            is_behind = is_behind or str(subnet) == after
-    return early
+    return None
 
 
 def subnet_config(config: IPAMConfig) -> IPAMConfig:
