@@ -49,6 +49,9 @@ def main() -> int:
         return 1
     try:
         verbs[sys.argv[1]]()
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted; run it again, or `make demo-down`", file=sys.stderr)
+        return 130
     except (DemoError, LabError, OSError, subprocess.SubprocessError) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         if sys.argv[1] == "up":
@@ -91,12 +94,13 @@ def down() -> None:
 
 
 def _is_whole(lab: Lab, daemons: Sequence[HostSwarmd]) -> bool:
-    """Whether all hosts are on and active in a swarm."""
+    """Whether all hosts are on and active in a swarm that has a leader."""
     hosts = {status.host for status in lab.status() if status.is_on and status.engine_answers}
     if hosts != set(HOSTS):
         return False
     try:
-        return all(_swarm_state(daemon) == "active" for daemon in daemons)
+        are_active = all(_swarm_state(daemon) == "active" for daemon in daemons)
+        return are_active and daemons[0].get("/nodes") != []  # refused when nobody leads
     except (OSError, LabError, http.client.HTTPException):
         return False
 
