@@ -20,6 +20,9 @@ from swarmd.ports import Engine, Kernel
 
 log = logging.getLogger(__name__)
 
+#: The engine's own status for a subnet that is in use.
+_FORBIDDEN = 403
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What was refused; everything else is done."""
@@ -28,11 +31,6 @@ class Outcome(msgspec.Struct, frozen=True):
     refused: dict[NetworkID, EngineError]
     #: False: something that should be gone is still there
     is_tidy: bool
-
-    @property
-    def is_whole(self) -> bool:
-        """Everything was done."""
-        return self.is_tidy and not self.refused
 
 
 async def observe(engine: Engine, kernel: Kernel) -> Observed:
@@ -84,7 +82,7 @@ async def leave(engine: Engine, kernel: Kernel) -> None:
     """
     work = plan(DataPlane(), await observe(engine, kernel))
     if not (await carry_out(engine, kernel, work)).is_tidy:
-        raise EngineError(403, "containers are still attached to networks of the swarm")
+        raise EngineError(_FORBIDDEN, "containers are still attached to networks of the swarm")
 
 
 async def _remove(engine: Engine, engine_id: str) -> bool:
@@ -101,6 +99,8 @@ async def _remove(engine: Engine, engine_id: str) -> bool:
 
 
 async def _make(engine: Engine, network: NetworkWork) -> None:
+    if network.refusal:
+        raise EngineError(_FORBIDDEN, network.refusal)
     for engine_id in network.removed:
         await engine.remove_network(engine_id)
     if network.body:

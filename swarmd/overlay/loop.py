@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 #: Everything is looked at again this often.
 PERIOD_S = 30.0
-#: Pause after a round that could not do all it should.
+#: Pause after a round that failed, or left what is still in use.
 AGAIN_S = 2.0
 
 
@@ -100,7 +100,7 @@ class OverlayLoop:
 
     async def _round(self, plane: DataPlane) -> Seconds:
         """One look and what follows from it; the pause before the next."""
-        is_whole = False
+        pause_s = AGAIN_S
         try:
             work = plan(plane, await observe(self._engine, self._kernel))
             outcome = await carry_out(self._engine, self._kernel, work)
@@ -109,12 +109,13 @@ class OverlayLoop:
         else:
             self._refused = outcome.refused
             self._standing = {n.id for n in work.networks} - self._refused.keys()
-            is_whole = outcome.is_whole
+            # A refusal stands until somebody asks for the network again, or the period is over.
+            pause_s = self._period_s if outcome.is_tidy else AGAIN_S
             if any(network.body for network in work.networks):
                 self._on_made()
         self._news.set()
         self._news = asyncio.Event()
-        return self._period_s if is_whole else AGAIN_S
+        return pause_s
 
 
 def _concern(plane: DataPlane) -> tuple[object, ...]:

@@ -38,6 +38,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     is_up: bool = False
     master: str = ""
     addresses: tuple[str, ...] = ()
+    #: each address with its prefix length
+    subnets: tuple[str, ...] = ()
     vxlan: Vxlan | None = None
 
 
@@ -76,6 +78,7 @@ class _Info(msgspec.Struct, frozen=True):
 
 class _Address(msgspec.Struct, frozen=True):
     local: str = ""
+    prefixlen: int = 32
 
 
 class _Link(msgspec.Struct, frozen=True):
@@ -114,6 +117,7 @@ def _link(link: _Link) -> Link:
         is_up="UP" in link.flags,
         master=link.master,
         addresses=tuple(address.local for address in link.addr_info),
+        subnets=tuple(f"{a.local}/{a.prefixlen}" for a in link.addr_info if a.local),
         vxlan=msgspec.json.decode(link.linkinfo.info_data, type=Vxlan) if is_vxlan else None,
     )
 

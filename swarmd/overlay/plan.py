@@ -25,6 +25,7 @@ from swarmd.model.devices import (
     vxlan_name,
 )
 from swarmd.model.ids import NetworkID
+from swarmd.overlay.clash import clash
 from swarmd.overlay.entries import forwarding_lines, neighbour_lines
 from swarmd.overlay.observe import Link, Observed, Vxlan
 from swarmd.ports import EngineNetwork
@@ -39,6 +40,8 @@ class NetworkWork(msgspec.Struct, frozen=True, kw_only=True):
     """What one network needs, in the order of the fields."""
 
     id: NetworkID
+    #: not empty: why it must not be made here; nothing else is to be done then
+    refusal: str = ""
     #: engine networks that stand for it and are not as they must be
     removed: tuple[str, ...] = ()
     #: body of the create; empty = it is there
@@ -114,6 +117,8 @@ def _network(wanted: DataPlane, network: PlaneNetwork, observed: Observed) -> Ne
     )
     there = [n for n in observed.networks if n.labels.get(NETWORK_LABEL) == network.id]
     right = [n for n in there if _is_right(n, request, observed)][:1]
+    if not right and (refusal := clash(wanted, network, observed)):
+        return NetworkWork(id=network.id, refusal=refusal)
     device = _Device(wanted, network, mtu)
     found = device.found(observed)
     return NetworkWork(

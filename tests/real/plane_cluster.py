@@ -30,7 +30,7 @@ LONGEST_S = 60.0
 
 #: Answers who it is and whom it sees.
 _WEB = (
-    "mkdir -p /www/cgi-bin; cd /www/cgi-bin; "
+    "mkdir -p /www/cgi-bin; dd if=/dev/zero of=/www/big bs=1024 count=1024; cd /www/cgi-bin; "
     'printf "#!/bin/sh\\necho; echo $NAME \\$REMOTE_ADDR\\n" >index.cgi; chmod +x index.cgi; '
     "exec httpd -f -h /www -p 80"
 )
@@ -233,6 +233,13 @@ class PlaneCluster:
         """What a program in a task's container is told."""
         url = f"http://{name}:{port}/cgi-bin/index.cgi"
         return _seen(self.run_in(task_id, "timeout", "5", "wget", "-qO-", url))
+
+    def received(self, number: int, address: str, *, task_id: TaskID | None = None) -> int:
+        """Bytes of a file of 1 MiB that arrive, on a host or in the network of a task there."""
+        port = 80 if task_id else PORT
+        enter = ["nsenter", "-t", str(self.containers[task_id].pid), "-n"] if task_id else []
+        fetch = f"busybox timeout 20 busybox wget -qO- http://{address}:{port}/big | wc -c"
+        return int(self.lab.run(self.host(number), [*enter, "sh", "-c", fetch]))
 
     def asked_by_datagram(self, number: int, address: str) -> Seen | None:
         """The same by UDP."""

@@ -133,6 +133,18 @@ def test_a_container_reaches_a_published_port_on_a_nodes_address(
     assert clients(ask) == both_see(f"10.0.0.{entry}")
 
 
+def test_long_answers_pass_every_way(cluster: PlaneCluster) -> None:
+    """The tunnel carries 50 bytes less than the wire: whoever sends must learn of it."""
+    ways = [
+        partial(cluster.received, OUTSIDE, cluster.ip(1)),
+        partial(cluster.received, OUTSIDE, cluster.ip(3)),
+        partial(cluster.received, 3, LOOPBACK),
+        partial(cluster.received, 1, cluster.ip(2)),
+        partial(cluster.received, 3, VIP, task_id=CLIENT_3),
+    ]
+    assert [{way() for _ in range(2)} for way in ways] == [{1024 * 1024}] * len(ways)
+
+
 def test_every_way_works_whether_or_not_bridged_frames_pass_the_firewall(
     cluster: PlaneCluster,
 ) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmd.errors import EngineError
-from swarmd.model.dataplane import DataPlane, Endpoint, PlaneNetwork
-from swarmd.model.ids import TaskID
+from swarmd.model.dataplane import DataPlane, Endpoint, PlaneNetwork, PlaneNode
+from swarmd.model.ids import NodeID, TaskID
 from swarmd.overlay.carry import carry_out, leave, observe
 from swarmd.overlay.observe import Observed, read
 from swarmd.overlay.plan import Work, plan
@@ -204,7 +204,35 @@ async def test_a_subnet_that_the_engine_uses_elsewhere_stops_only_its_own_networ
     assert list(outcome.refused) == [INGRESS]
     assert str(outcome.refused[INGRESS]) == "Pool overlaps: 10.0.0.0/24"
     assert "swx4097" in node.links
-    assert not outcome.is_whole
+
+
+async def test_a_network_with_the_subnet_of_the_hosts_own_network_is_refused() -> None:
+    """A host in a cloud's 10.0.0.0/24: the bridge would take it off its network."""
+    node = Node()
+    node.links["eth1"] = {"mtu": 1500, "addr_info": [{"local": "10.0.0.77", "prefixlen": 24}]}
+    engine, kernel = ports(node)
+    outcome = await carry_out(engine, kernel, plan(plane(), await observe(engine, kernel)))
+    assert str(outcome.refused[INGRESS]) == (
+        "network ingress (10.0.0.0/24) overlaps that of eth1 (10.0.0.0/24): create it with another "
+        "subnet, or init the swarm with another --default-addr-pool"
+    )
+    assert "swb4096" not in node.links
+    assert "swb4097" in node.links
+
+
+def test_a_network_that_holds_another_nodes_address_is_refused() -> None:
+    """Nodes reach each other over a router; frames to them would stay on the bridge."""
+    nodes = (*plane().nodes, PlaneNode(id=NodeID("far"), data_path="10.0.1.250"))
+    works = plan(msgspec.structs.replace(plane(), nodes=nodes), Observed()).networks
+    assert "the address of node far" in works[1].refusal
+    assert works[1].body == b""
+    assert works[0].refusal == ""
+
+
+async def test_a_network_that_stands_already_is_not_taken_down_for_an_address_that_came() -> None:
+    node = await settled(plane())
+    node.links["eth1"] = {"mtu": 1500, "addr_info": [{"local": "10.0.0.77", "prefixlen": 24}]}
+    assert is_idle(await reconcile(node, plane()))
 
 
 async def test_leaving_removes_what_is_ours_and_nothing_else() -> None:
