@@ -19,6 +19,14 @@ from swarmd.ports import (
     LogChunk,
 )
 from swarmd.sim.chance import SimClock
+from swarmd.sim.kernel import KernelState
+from swarmd.wire.bridge import BRIDGE_OPTION
+
+
+class _Endpoints(msgspec.Struct, rename="pascal", frozen=True):
+    """The networks that a container is created in."""
+
+    endpoints_config: dict[str, msgspec.Raw] | None = None
 
 
 class _Body(msgspec.Struct, rename="pascal"):
@@ -26,6 +34,7 @@ class _Body(msgspec.Struct, rename="pascal"):
 
     image: str = ""
     labels: dict[str, str] = {}
+    networking_config: _Endpoints = _Endpoints()
 
 
 class _NetworkBody(msgspec.Struct, rename="pascal"):
@@ -40,11 +49,13 @@ class _NetworkBody(msgspec.Struct, rename="pascal"):
 class EngineState:
     """An engine and its containers; belongs to the host."""
 
-    def __init__(self, name: str, clock: SimClock, chance: Random) -> None:
-        self.name, self.clock, self.chance = name, clock, chance
+    def __init__(self, name: str, clock: SimClock, chance: Random, kernel: KernelState) -> None:
+        self.name, self.clock, self.chance, self.kernel = name, clock, chance, kernel
         self.is_up = True
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, EngineNetwork] = {}
+        #: container → names of its networks
+        self.attached: dict[str, tuple[str, ...]] = {}
         self.volumes: set[str] = set()
         #: calls that fail from now on
         self.failures = 0
@@ -102,6 +113,10 @@ class EngineState:
     def start(self) -> None:
         """The engine is back."""
         self.is_up = True
+        for network in self.networks.values():
+            bridge = network.options.get(BRIDGE_OPTION, "")
+            if bridge and bridge not in self.kernel.links:
+                self.kernel.add_bridge(bridge)
 
     def listen(self) -> "asyncio.Queue[EngineEvent | None]":
         """A stream of events; None ends it."""
@@ -180,6 +195,8 @@ class SimEngine:
             status="created",
             image=parsed.image,
         )
+        networks = parsed.networking_config.endpoints_config or {}
+        state.attached[container.id] = tuple(networks)
         state.put(container, "create")
         state.on_act("create", container)
         return container.id
@@ -214,7 +231,7 @@ class SimEngine:
         state = await self._call(0.005, 0.05)
         container = self._find(container_id)
         if container is not None:
-            del state.containers[container.id]
+            del state.containers[container.id], state.attached[container.id]
             state.on_act("remove", container)
             state.tell(container, "destroy")
 
@@ -270,13 +287,26 @@ class SimEngine:
             labels=parsed.labels,
             options=parsed.options,
         )
+        bridge = network.options.get(BRIDGE_OPTION, "")
+        if bridge in state.kernel.links:
+            raise EngineError(403, f"networks have same bridge name {bridge}")
+        if bridge:
+            state.kernel.add_bridge(bridge)
         state.networks[network.id] = network
         return network.id
 
     async def remove_network(self, network_id: str) -> None:
         """As `Engine.remove_network`."""
         state = await self._call()
-        state.networks.pop(network_id, None)
+        network = state.networks.get(network_id)
+        if network is None:
+            return
+        if any(network.name in state.attached[c.id] for c in state.containers.values() if c.pid):
+            raise EngineError(403, f"network {network.name} has active endpoints")
+        del state.networks[network_id]
+        bridge = network.options.get(BRIDGE_OPTION, "")
+        if bridge in state.kernel.links:
+            state.kernel.delete_link(bridge)
 
     async def connect_network(self, network_id: str, body: bytes) -> None:
         """As `Engine.connect_network`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from swarmd.sim.chance import SimClock
 from swarmd.sim.disk import DiskState
+from swarmd.sim.kernel import KernelState
 
 
 class Host:
@@ -18,6 +19,7 @@ class Host:
     def __init__(self, name: str, address: str, clock: SimClock) -> None:
         self.name, self.address, self.clock = name, address, clock
         self.disk = DiskState()
+        self.kernel = KernelState(address)
         self.has_power = True
         self.process: Process | None = None
         #: finds another host by its address

@@ -66,7 +66,7 @@ class World:
         clock = SimClock(self.loop)
         host = Host(name, f"10.77.0.{10 + number}", clock)
         host.world_host = self._host_at
-        engine = EngineState(name, clock, Random(f"engine {self.seed} {name}"))
+        engine = EngineState(name, clock, Random(f"engine {self.seed} {name}"), host.kernel)
         machine = Machine(host, engine)
         engine.on_act = lambda what, container: self._acted(machine, what, container)
         return machine
@@ -109,7 +109,7 @@ class World:
             disk=SimDisk(host.disk, lambda: process.is_alive, chance),
             network=SimNetwork(self.fabric, process),
             engine=SimEngine(machine.engine, lambda: process.is_alive),
-            kernel=SimKernel(host.address),
+            kernel=SimKernel(host.kernel, lambda: process.is_alive),
             resolver_sockets=resolver_sockets,
         )
         settings = NodeSettings(facts=NodeFacts(hostname=host.name), raft=RAFT)
@@ -127,6 +127,7 @@ class World:
         self.trace("kill", host.name, power)
         if power:
             host.has_power = False
+            host.kernel.crash()
             self.fabric.lost_power(host.name)
             machine.engine.stop(containers_die=True)
         process.kill()
