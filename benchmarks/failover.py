@@ -26,6 +26,7 @@ from benchmarks.peers import (
     hosts_of_nodes,
     leader_of,
     reachable,
+    ready,
     running_hosts,
     sleeper,
     swarmd_on,
@@ -51,9 +52,9 @@ def next_write(member: Member) -> float:
 
 
 def settle(members: list[Member]) -> Member:
-    """The leader, once all managers are reachable and the service runs whole."""
+    """The leader, once all are ready and reachable and the service runs whole."""
     api = members[0].api(_ASKED_S)
-    until(lambda: reachable(api) == len(members), _LONGEST_S)
+    until(lambda: reachable(api) == ready(api) == len(members), _LONGEST_S)
     until(partial(_runs, api, REPLICAS), _LONGEST_S)
     return leader_of(members, api)
 
@@ -129,10 +130,13 @@ def main() -> None:
     """Run and print."""
     options = arguments(__doc__, rounds=5, peer=0)
     print(f"{'seconds':62} {'median':>7} {'min':>7} {'max':>7} {'rounds':>7}")
-    kinds = [("swarmd", swarmd_on, options.rounds)]
-    if options.peer:
-        kinds.append(("the engine's swarm mode", engine_on, options.peer))
+    kinds = [
+        ("swarmd", swarmd_on, options.rounds),
+        ("the engine's swarm mode", engine_on, options.peer),
+    ]
     for what, member_on, rounds in kinds:
+        if not rounds:
+            continue
         with hosts(3) as lab:
             measure(what, lab, [member_on(lab, number) for number in (1, 2, 3)], rounds)
 

@@ -148,10 +148,11 @@ def form(members: list[Member], *, managers: int) -> None:
             "JoinToken": tokens["Manager" if index <= managers else "Worker"],
         }
         member.api().ask("POST", "/swarm/join", join)
-    until(lambda: _ready(api) == len(members))
+    until(lambda: ready(api) == len(members))
 
 
-def _ready(api: Api) -> int:
+def ready(api: Api) -> int:
+    """Nodes that are up."""
     return sum(_inner(node, "Status", "State") == "ready" for node in api.rows("/nodes"))
 
 

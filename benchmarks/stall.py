@@ -155,6 +155,8 @@ async def run(services: int, tasks: int, nodes: int) -> None:
         assert made.tables.cluster is not None
         await leader.write([PutCluster(record=made.tables.cluster)])
         await leader.write([PutNode(record=node) for node in made.tables.nodes().values()])
+        await leader.measured("one service of 10,000 tasks, new", deploy("large", 10_000))
+        await leader.measured("it is scaled to none", deploy("large", 0, 2))
         await leader.measured(
             f"{services} services of {tasks} tasks, all new",
             *(deploy(f"s{number}", tasks) for number in range(services)),
