@@ -68,22 +68,26 @@ class DataPlanes:
                 group.create_task(supervise(name, run, uniform))
 
     async def _follow(self) -> None:
+        """One session's stream at a time: an old one may hang with its leader, and is given up."""
         while True:
-            session = self._session
             self._new_session.clear()
-            if session is None:
+            async with asyncio.TaskGroup() as group:
+                following = group.create_task(self._stream(self._session))
                 await self._new_session.wait()
-                continue
+                following.cancel()
+
+    async def _stream(self, session: tuple[str, str] | None) -> None:
+        while session is not None:
+            leader, session_id = session
             try:
-                items = self._links.stream(session[0], methods.DATA_PLANE, session[1].encode())
+                items = self._links.stream(leader, methods.DATA_PLANE, session_id.encode())
                 async with aclosing(items):
                     async for item in items:
                         self._plane = unpack(item, DataPlane)
                         self._tell()
             except SwarmError as error:
                 log.debug("data plane not followed", extra={"reason": str(error)})
-            if self._session == session:
-                await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(AGAIN_S)
 
     def _tell(self) -> None:
         if self._plane is None:

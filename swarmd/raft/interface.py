@@ -100,11 +100,11 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds and times; equal on all members.  Slow links: raise all times by one factor."""
 
     #: the leader's pause between two appends without news
-    heartbeat_s: Seconds = 0.05
+    heartbeat_s: Seconds = 0.1
     #: a follower without a leader campaigns after a random time in this range; > 3 heartbeats
-    election_min_s: Seconds = 0.3
+    election_min_s: Seconds = 0.5
     #: also: a leader that hears no majority for so long steps down
-    election_max_s: Seconds = 0.6
+    election_max_s: Seconds = 1.0
     #: longest pause between two turns of the loop
     turn_s: Seconds = 0.03
     #: `propose` without a deadline of its own gives up, outcome unknown, after
