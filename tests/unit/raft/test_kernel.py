@@ -76,7 +76,7 @@ def test_a_batch_holds_any_command() -> None:
     with pytest.raises(ValueError, match="batch_bytes"):
         RaftConfig(max_command_bytes=2 << 20, batch_bytes=2 << 20)
     with pytest.raises(ValueError, match="election"):
-        RaftConfig(heartbeat_s=0.1)
+        RaftConfig(heartbeat_s=0.2)
 
 
 # ---- stock pysyncobj ---------------------------------------------------------------------------
