@@ -7,7 +7,7 @@ touches no open connection, costs as much as looking, and repairs what somebody 
 import logging
 
 from swarmd.ingress import firewall
-from swarmd.ingress.hairpin import hairpin_lines, ports_command
+from swarmd.ingress.hairpin import BridgePorts, ports_command, read_ports
 from swarmd.ingress.lingering import datagram_backends, forget_commands
 from swarmd.ingress.routes import ROUTES, RULES, read_routes, route_work
 from swarmd.ingress.rules import host_rules
@@ -103,19 +103,27 @@ async def leave(kernel: Kernel) -> None:
 
 
 async def _write(kernel: Kernel, plane: DataPlane) -> bool:
-    """Routes and rules; False while the ingress network's bridge is not there."""
+    """Routes and rules; False while the ingress network's bridge is not finished."""
     observed = read_routes(await kernel.output(*ROUTES), await kernel.output(*RULES))
-    hairpins: list[str] = []
-    if plane.ingress is not None:
-        try:
-            hairpins = hairpin_lines(await kernel.output(*ports_command(plane.ingress)))
-        except OSError as error:
-            log.debug("no ingress bridge yet", extra={"reason": str(error)})
-            await kernel.nft(host_rules(plane))
-            return False
+    ports = await _ingress_ports(kernel, plane)
+    if not ports.has_tunnel:
+        await kernel.nft(host_rules(plane))
+        return False
     work = route_work(plane, observed)
     await kernel.ip(work.before)
-    await kernel.bridge([*work.bridge, *hairpins])
+    await kernel.bridge([*work.bridge, *ports.lines])
     await kernel.nft(host_rules(plane))
     await kernel.ip(work.after)
     return True
+
+
+async def _ingress_ports(kernel: Kernel, plane: DataPlane) -> BridgePorts:
+    """Without an ingress network there is nothing to wait for."""
+    if plane.ingress is None:
+        return BridgePorts(has_tunnel=True, lines=())
+    try:
+        listed = await kernel.output(*ports_command(plane.ingress))
+    except OSError as error:
+        log.debug("no ingress bridge yet", extra={"reason": str(error)})
+        return BridgePorts(has_tunnel=False, lines=())
+    return read_ports(plane.ingress, listed)

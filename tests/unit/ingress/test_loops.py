@@ -50,6 +50,8 @@ class Recorder:
             raise OSError("iptables: No chain/target/match by that name.")
         elif "master" in argv and not self.has_bridge:
             raise OSError('Device "swb4096" does not exist.')
+        if "master" in argv:
+            return '[{"ifname": "swx4096"}]'
         return "-N DOCKER-USER" if argv[0] == "iptables" else "[]"
 
     async def run(self, *argv: str) -> int:

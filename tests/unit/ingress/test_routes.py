@@ -5,7 +5,7 @@ import json
 import msgspec
 
 from swarmd.ingress import firewall
-from swarmd.ingress.hairpin import hairpin_lines
+from swarmd.ingress.hairpin import BridgePorts, read_ports
 from swarmd.ingress.lingering import datagram_backends, forget_commands
 from swarmd.ingress.routes import read_routes, route_work
 from swarmd.model.dataplane import DataPlane, PlanePort, without_tasks
@@ -86,7 +86,13 @@ def test_ports_of_containers_become_hairpins_and_the_tunnel_does_not() -> None:
         {"ifname": "veth2", "linkinfo": {"info_slave_data": {"hairpin": True}}},
         {},
     ]
-    assert hairpin_lines(json.dumps(links)) == ["link set dev veth1 hairpin on"]
+    ports = read_ports(plane().networks[0], json.dumps(links))
+    assert ports == BridgePorts(has_tunnel=True, lines=("link set dev veth1 hairpin on",))
+
+
+def test_a_bridge_without_its_tunnel_is_not_finished() -> None:
+    """The engine has made it, and the overlay is about to go on."""
+    assert not read_ports(plane().networks[0], '[{"ifname": "veth1"}]').has_tunnel
 
 
 def test_datagrams_of_a_backend_that_left_are_forgotten_and_connections_are_not() -> None:
