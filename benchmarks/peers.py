@@ -223,9 +223,9 @@ def until(look: Callable[[], bool], longest_s: float = _READY_S, poll_s: float =
 
 
 def dockerd() -> str:
-    """The engine that is used: $SWARMD_ENGINE, .engine, /tmp/engine, or the machine's own."""
-    folders = [os.environ.get("SWARMD_ENGINE", ""), str(Path(__file__).parents[1] / ".engine")]
-    path = ":".join(f"{folder}/bin" for folder in [*folders, "/tmp/engine"] if folder)  # noqa: S108
+    """The engine that is used: $SWARMD_TEST_ENGINE, .engine, or the machine's own."""
+    folders = [os.environ.get("SWARMD_TEST_ENGINE", ""), str(Path(__file__).parents[1] / ".engine")]
+    path = ":".join(f"{folder}/bin" for folder in folders if folder)
     found = shutil.which("dockerd", path=f"{path}:{os.environ['PATH']}:/usr/sbin:/sbin")
     if found is None:
         raise SystemExit("there is no dockerd: run `tools/get-engine .engine`")

@@ -1,6 +1,6 @@
 """One real engine in a network namespace of its own, and the docker CLI.
 
-The engine is `$SWARMD_ENGINE/bin/dockerd` (unpacked by get-engine; /tmp/engine unless it is set).
+The engine is `$SWARMD_TEST_ENGINE/bin/dockerd` (unpacked by `tools/get-engine`; .engine unless it is set).
 It has its own data, its own containerd and its own socket; nothing is pulled: the image `busybox`
 is made of the machine's static busybox.
 """
@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ENGINE_BIN = Path(os.environ.get("SWARMD_ENGINE", "/tmp/engine")) / "bin"
+ENGINE_BIN = (
+    Path(os.environ.get("SWARMD_TEST_ENGINE", Path(__file__).parents[2] / ".engine")) / "bin"
+)
 _START_S = 60.0
 _STOP_S = 60.0
 _COMMAND_S = 120.0
