@@ -1,21 +1,26 @@
 """What must never be, looked at after every batch that any manager applies and every engine's act."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
+import msgspec
+
 from swarmd.daemon.manager import Manager
-from swarmd.model.node import NodeState
-from swarmd.model.task import Task, TaskState
+from swarmd.model.node import Node, NodeState
+from swarmd.model.task import Task
 from swarmd.ports import Container
 from swarmd.sim.world import Machine, World
 from swarmd.store.apply import Touched
 from swarmd.store.entry import Kind
+from swarmd.store.usage import reservations
 from swarmd.store.view import View
 from swarmd.wire.container import TASK_ID_LABEL
 
 #: A node that nobody disturbed for so long must not be held to be down.
 QUIET_S = 25.0
+#: Whole states are compared this often; in between, what each batch wrote.
+WHOLE_EVERY = 50
 
 
 class Checkers:
@@ -23,13 +28,14 @@ class Checkers:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        #: index → digest of the state there, of whoever applied it first
-        self._states: dict[int, str] = {}
+        #: (what, index) → digest of it, of whoever came there first
+        self._states: dict[tuple[str, int], bytes] = {}
         #: term → who led in it
         self._leaders: dict[int, str] = {}
         #: task → (index, state's rank, node)
         self._tasks: dict[str, tuple[int, int, str]] = {}
-        self._watched: set[int] = set()
+        #: managers that are watched; kept, so that none gets another's id
+        self._watched: list[Manager] = []
         #: the newest state that anybody has
         self.newest: View | None = None
         world.on_act = self.acted
@@ -37,52 +43,55 @@ class Checkers:
     def look(self) -> None:
         """Watch managers that are new, and see who leads."""
         for machine in self._world.live():
-            manager = self._manager(machine)
+            node = machine.daemon.node if machine.daemon else None
+            manager = node.managing.manager if node else None
             if manager is None:
                 continue
-            if id(manager) not in self._watched:
-                self._watched.add(id(manager))
+            if not any(manager is one for one in self._watched):
+                self._watched.append(manager)
                 manager.store.watch(partial(self._applied, machine, manager))
             status = manager.raft.status()
             if status.is_leader:
                 other = self._leaders.setdefault(status.term, machine.name)
                 if other != machine.name:
                     self._world.violate(
-                        f"two leaders in term {status.term}: {other} {machine.name}"
+                        f"two leaders in term {status.term}: {other} and {machine.name}"
                     )
 
-    @staticmethod
-    def _manager(machine: Machine) -> Manager | None:
-        node = machine.daemon.node if machine.daemon else None
-        return node.managing.manager if node else None
+    # ---- a manager applied a batch
 
     def _applied(
         self, machine: Machine, manager: Manager, touched: Sequence[Touched] | None
     ) -> None:
         view = manager.store.view()
         self._world.trace("applied", machine.name, view.index)
-        self._agree(machine, view)
-        if self.newest is None or view.index >= self.newest.index:
+        if touched is not None:
+            self._agree(machine, view, "batch", _written(view, touched))
+        if touched is None or view.index % WHOLE_EVERY == 0:
+            self._agree(machine, view, "state", _whole(view))
+        if self.newest is None or view.index > self.newest.index:
             self.newest = view
-        for one in touched or ():
-            task = view.task(one.id) if one.kind is Kind.TASK else None
-            if task is not None:
-                self._moved(view, task)
-            if one.kind is Kind.NODE:
-                self._down(view, one.id)
-        self._addresses(view)
+        tasks, nodes = _reach(view, touched)
+        for task in tasks:
+            self._moved(view, task)
+        for node in nodes.values():
+            self._fits(view, node)
+        if any(one.kind is Kind.NODE for one in touched or ()):
+            for node in nodes.values():
+                self._down(node)
+        if any(not one.is_status for one in touched or ()):
+            self._addresses(view)
 
-    def _agree(self, machine: Machine, view: View) -> None:
-        state = hashlib.sha256()
-        for task in sorted(view.tasks(), key=lambda task: task.id):
-            state.update(repr((task.id, task.state, task.desired_state, task.node_id)).encode())
-        for service in view.services().values():
-            state.update(repr((service.id, service.spec_version, service.meta.version)).encode())
-        digest = state.hexdigest()
-        if self._states.setdefault(view.index, digest) != digest:
-            self._world.violate(f"{machine.name} has another state at index {view.index}")
+    def _agree(
+        self, machine: Machine, view: View, what: str, records: Iterator[msgspec.Struct]
+    ) -> None:
+        """Two managers have the same at one index."""
+        digest = hashlib.sha256(msgspec.msgpack.encode(list(records))).digest()
+        if self._states.setdefault((what, view.index), digest) != digest:
+            self._world.violate(f"{machine.name} has another {what} at index {view.index}")
 
     def _moved(self, view: View, task: Task) -> None:
+        """A task's state never goes back, and its node never changes."""
         index, rank, node = self._tasks.get(task.id, (0, -1, ""))
         if view.index < index:
             return
@@ -92,31 +101,104 @@ class Checkers:
             self._world.violate(f"task {task.id} moved from {node} to {task.node_id or 'nowhere'}")
         self._tasks[task.id] = (view.index, task.state.rank, task.node_id)
 
-    def _down(self, view: View, node_id: str) -> None:
-        node = view.node(node_id)
-        if node is None or node.status.state is not NodeState.DOWN:
+    def _down(self, node: Node) -> None:
+        """Who was not disturbed is not held to be dead."""
+        if node.status.state is not NodeState.DOWN:
             return
         machine = next(m for m in self._world.machines if m.host.address == node.status.addr)
         quiet = self._world.loop.now - machine.undisturbed_since
         if machine.daemon is not None and machine.engine.is_up and quiet > QUIET_S:
             self._world.violate(f"{machine.name} was held to be down, and was not disturbed")
 
+    def _fits(self, view: View, node: Node) -> None:
+        """Reservations stay within what the node has; summed anew, not taken from the index."""
+        if node.description is None or not node.description.resources.memory_bytes:
+            return  # its engine never answered
+        held = [
+            reservations(view.spec_of(task))
+            for task in view.tasks_on(node.id).values()
+            if task.holds_resources
+        ]
+        has = node.description.resources
+        memory, cpus = sum(r.memory_bytes for r in held), sum(r.nano_cpus for r in held)
+        if memory > has.memory_bytes or cpus > has.nano_cpus:
+            self._world.violate(
+                f"node {node.id} has {has.memory_bytes} bytes and {has.nano_cpus} ns of CPU, "
+                f"its tasks reserve {memory} and {cpus}"
+            )
+
     def _addresses(self, view: View) -> None:
+        """An address has one owner: a task, a service or a node."""
         held: dict[tuple[str, str], str] = {}
-        for task in view.tasks():
-            if not task.holds_resources:
-                continue
-            for attachment in task.attachments:
-                for address in attachment.addresses:
-                    key = (attachment.network_id, address)
-                    if held.setdefault(key, task.id) != task.id:
-                        self._world.violate(f"two tasks have {address}: {held[key]} {task.id}")
+        for network_id, address, owner in _owners(view):
+            other = held.setdefault((network_id, address), owner)
+            if other != owner:
+                self._world.violate(f"{address} is held by {other} and by {owner}")
+
+    # ---- an engine did something
 
     def acted(self, machine: Machine, what: str, container: Container) -> None:
-        """An engine did something: a running container that is wanted must not go."""
+        """No container that is wanted goes, and none is started twice."""
         task_id = container.labels.get(TASK_ID_LABEL, "")
+        if what == "start" and machine.engine.starts[task_id] > 1:
+            self._world.violate(f"{machine.name} started the container of task {task_id} again")
         task = self.newest.task(task_id) if self.newest else None
-        if what != "remove" or task is None or container.status != "running":
-            return
-        if task.is_wanted and task.state is TaskState.RUNNING:
+        # A desired state only rises: whoever is wanted now was wanted in every set before.
+        is_wanted = task is not None and task.is_wanted and task.holds_resources
+        if what == "remove" and is_wanted and container.status == "running":
             self._world.violate(f"{machine.name} removed the running container of task {task_id}")
+
+
+def _written(view: View, touched: Sequence[Touched]) -> Iterator[msgspec.Struct]:
+    """The records that a batch wrote, as they are after it."""
+    for one in touched:
+        record: msgspec.Struct | None = None
+        match one.kind:
+            case Kind.TASK:
+                record = view.task(one.id)
+            case Kind.SERVICE:
+                record = view.service(one.id)
+            case Kind.NODE:
+                record = view.node(one.id)
+            case Kind.NETWORK:
+                record = view.network(one.id)
+            case _:
+                record = view.cluster
+        yield one
+        if record is not None:
+            yield record
+
+
+def _whole(view: View) -> Iterator[msgspec.Struct]:
+    """Every record."""
+    yield from sorted(view.tasks(), key=lambda task: task.id)
+    yield from view.services().values()
+    yield from view.nodes().values()
+    yield from view.networks().values()
+    yield from sorted(view.all_specs(), key=lambda spec: (spec.service_id, spec.version))
+    if view.cluster is not None:
+        yield view.cluster
+
+
+def _reach(view: View, touched: Sequence[Touched] | None) -> tuple[list[Task], dict[str, Node]]:
+    """The tasks that a batch wrote and the nodes that it concerns; None = all of them."""
+    if touched is None:
+        return list(view.tasks()), {node.id: node for node in view.nodes().values()}
+    tasks = [task for one in touched if (task := view.task(one.id)) is not None]
+    ids = [one.id for one in touched if one.kind is Kind.NODE] + [task.node_id for task in tasks]
+    return tasks, {node.id: node for one in ids if (node := view.node(one)) is not None}
+
+
+def _owners(view: View) -> Iterator[tuple[str, str, str]]:
+    """(network, address, owner) of every address that is held."""
+    for task in view.tasks():
+        if task.holds_resources:
+            for attachment in task.attachments:
+                for address in attachment.addresses:
+                    yield attachment.network_id, address, f"task {task.id}"
+    for service in view.services().values():
+        for vip in service.virtual_ips:
+            yield vip.network_id, vip.address, f"service {service.id}"
+    for node in view.nodes().values():
+        for held in node.addresses:
+            yield held.network_id, held.address, f"node {node.id}"

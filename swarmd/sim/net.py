@@ -237,6 +237,11 @@ class _End:
         else:
             self._fabric.loop.call_later(BREAK_S, other.ended_by_peer, "no answer")
 
+    @property
+    def is_ended(self) -> bool:
+        """Nobody reads here any more."""
+        return self._ended is not None
+
     def ended_by_peer(self, why: str) -> None:
         """Frames that arrived before are still read."""
         self._end(why)
@@ -269,6 +274,10 @@ class _End:
             self._schedule(0.2)
             return
         self._stuck_since = None
+        if other.is_ended:
+            # The other end was given up there: its kernel answers with a reset.
+            self.ended_by_peer("connection reset by peer")
+            return
         while self._sent:
             other.arrived(self._sent.popleft(), here.name)
 

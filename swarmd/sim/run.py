@@ -45,7 +45,7 @@ def run(seed: int, prepare: Callable[[World], None] = lambda _world: None) -> Ou
         for error in loop.unhandled:
             world.violate(f"an exception nobody handled: {error!r}")
         return Outcome(
-            digest=world.digest,
+            digest=world.trace.digest,
             violation=world.violations[0] if world.violations else "",
             answered=workload.answered,
             steps=loop.steps,

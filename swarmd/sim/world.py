@@ -6,7 +6,6 @@ state each manager had at which index (`checkers`), and the trace.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from random import Random
 
@@ -24,6 +23,7 @@ from swarmd.sim.host import Host, Process
 from swarmd.sim.kernel import SimKernel, resolver_sockets
 from swarmd.sim.loop import SimLoop
 from swarmd.sim.net import Fabric, SimNetwork
+from swarmd.sim.trace import Trace
 
 #: Small files: the simulated disk keeps each byte twice.
 RAFT = RaftConfig(journal_step_bytes=1 << 15, segment_bytes=1 << 20, snapshot_interval=200)
@@ -51,7 +51,7 @@ class World:
     def __init__(self, loop: SimLoop, seed: int, count: int) -> None:
         self.loop, self.seed = loop, seed
         self.chance = Random(f"world {seed}")
-        self._digest = hashlib.sha256()
+        self.trace = Trace(loop.time)
         #: what was violated, first first
         self.violations: list[str] = []
         self.fabric = Fabric(loop, Random(f"net {seed}"), self.trace)
@@ -77,17 +77,6 @@ class World:
     def _acted(self, machine: Machine, what: str, container: Container) -> None:
         self.trace("engine", machine.name, what, container.name)
         self.on_act(machine, what, container)
-
-    # ---- the trace
-
-    def trace(self, *parts: object) -> None:
-        """Part of the digest: what happened, in order, with its time."""
-        self._digest.update(repr((round(self.loop.now, 6), *parts)).encode())
-
-    @property
-    def digest(self) -> str:
-        """Of everything so far."""
-        return self._digest.hexdigest()
 
     def violate(self, what: str) -> None:
         """An invariant does not hold."""
