@@ -14,22 +14,30 @@ EPOCH: Timestamp = 1_767_225_600 * 10**9
 
 
 class SimClock:
-    """A host's clocks: the monotonic one drifts, the wall clock jumps too."""
+    """A host's clocks, which drift, and jump ahead when the host stalls."""
 
     def __init__(self, loop: SimLoop) -> None:
         self._loop = loop
         #: seconds of this clock per virtual second
-        self.rate = 1.0
-        #: nanoseconds by which the wall clock is off
-        self.offset_ns = 0
+        self._rate = 1.0
+        #: what it showed when its rate was set last, and the virtual time then
+        self._shown, self._since = 0.0, 0.0
 
     def monotonic(self) -> Seconds:
-        """Virtual seconds at this host's rate."""
-        return self._loop.now * self.rate
+        """Virtual seconds at this host's rate, and the seconds that it jumped."""
+        return self._shown + (self._loop.now - self._since) * self._rate
 
     def wall(self) -> Timestamp:
         """EPOCH and what passed since, drift and jumps included."""
-        return EPOCH + int(self._loop.now * self.rate * 1e9) + self.offset_ns
+        return EPOCH + int(self.monotonic() * 1e9)
+
+    def drift(self, rate: float) -> None:
+        """Go faster or slower from now on."""
+        self._shown, self._since, self._rate = self.monotonic(), self._loop.now, rate
+
+    def jump(self, by_s: Seconds) -> None:
+        """Time passed in which nothing on this host was run; what came meanwhile lies there."""
+        self._shown += by_s
 
 
 class SimRandom:

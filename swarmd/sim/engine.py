@@ -52,6 +52,8 @@ class EngineState:
     def __init__(self, name: str, clock: SimClock, chance: Random, kernel: KernelState) -> None:
         self.name, self.clock, self.chance, self.kernel = name, clock, chance, kernel
         self.is_up = True
+        #: calls get no answer while it is set
+        self.is_hanging = False
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, EngineNetwork] = {}
         #: container → names of its networks
@@ -137,6 +139,8 @@ class SimEngine:
 
     async def _call(self, low: float = 0.001, high: float = 0.01) -> EngineState:
         await asyncio.sleep(self._state.chance.uniform(low, high))
+        while self._state.is_hanging:  # noqa: ASYNC110  what hangs looks at nothing
+            await asyncio.sleep(0.1)
         if not self._is_alive():
             raise asyncio.CancelledError
         if not self._state.is_up:

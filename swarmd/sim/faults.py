@@ -1,57 +1,117 @@
-"""What happens to a world: crashes, power failures, cuts, lossy networks, engines that go away."""
+"""What happens to a world: crashes, cuts, lossy networks, engines and disks that fail, odd clocks."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from random import Random
 
 from swarmd.sim.world import Machine, World
 
+#: Long enough that a node is given up, or hardly noticed.
+SPELLS_S = (0.5, 3.0, 9.0)
+#: Of a process that was not run, as its own clock tells afterwards.
+STALLS_S = (1.0, 4.0, 12.0)
+
 
 class Faults:
-    """A seeded succession of faults; never more than a minority of managers at once."""
+    """Seeded faults, each with its end; several may overlap."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._chance = Random(f"faults {world.seed}")
+        #: what is cut at the moment, cut by cut
+        self._cuts: list[set[tuple[str, str]]] = []
+        #: fault and its weight
+        self._kinds: tuple[tuple[Callable[[Machine], Awaitable[None]], int], ...] = (
+            (self._kill, 4),
+            (self._power, 3),
+            (self._blackout, 1),
+            (self._cut, 3),
+            (self._cut_one_way, 2),
+            (self._noise, 2),
+            (self._engine_away, 2),
+            (self._engine_hangs, 1),
+            (self._engine_refuses, 1),
+            (self._disk_full, 1),
+            (self._drift, 1),
+            (self._stall, 2),
+        )
 
     async def once(self) -> None:
-        """One fault, and its end."""
-        chance, world = self._chance, self._world
-        machine = chance.choice(world.machines)
-        match chance.choice(("kill", "kill", "power", "cut", "oneway", "noise", "engine", "drift")):
-            case "kill":
-                await self._away(machine, power=False)
-            case "power":
-                await self._away(machine, power=True)
-            case "cut":
-                await self._cut(machine, both=True)
-            case "oneway":
-                await self._cut(machine, both=False)
-            case "noise":
-                await self._noise()
-            case "engine":
-                await self._engine(machine)
-            case "drift":
-                machine.host.clock.rate = chance.uniform(0.98, 1.02)
+        """One fault, from its beginning to its end."""
+        machine = self._chance.choice(self._world.machines)
+        weights = [weight for _, weight in self._kinds]
+        fault = self._chance.choices([kind for kind, _ in self._kinds], weights)[0]
+        self._world.trace("fault", getattr(fault, "__name__", ""), machine.name)
+        await fault(machine)
 
-    async def _away(self, machine: Machine, *, power: bool) -> None:
-        self._world.kill(machine, power=power)
-        await asyncio.sleep(self._chance.choice((0.5, 2.0, 6.0)))
+    async def _spell(self) -> None:
+        await asyncio.sleep(self._chance.choice(SPELLS_S))
+
+    # ---- processes and hosts
+
+    async def _kill(self, machine: Machine) -> None:
+        """Kill -9 of the daemon; its containers run on."""
+        self._world.kill(machine)
+        await self._spell()
         self._world.revive(machine)
 
-    async def _cut(self, machine: Machine, *, both: bool) -> None:
-        world = self._world
-        others = [m.name for m in world.machines if m is not machine]
-        cuts = {(machine.name, other) for other in others}
-        if both:
-            cuts |= {(other, machine.name) for other in others}
-        world.disturb()
-        world.fabric.cut |= cuts
-        world.trace("cut", sorted(cuts))
-        await asyncio.sleep(self._chance.choice((0.5, 3.0, 9.0)))
-        world.fabric.cut -= cuts
-        world.disturb()
+    async def _power(self, machine: Machine) -> None:
+        """The host loses power, and what its disk had not synced."""
+        self._world.kill(machine, power=True)
+        await self._spell()
+        self._world.revive(machine)
 
-    async def _noise(self) -> None:
+    async def _blackout(self, _machine: Machine) -> None:
+        """All hosts lose power at once."""
+        for machine in self._world.machines:
+            self._world.kill(machine, power=True)
+        for machine in self._world.machines:
+            await asyncio.sleep(self._chance.uniform(0.1, 1.0))
+            self._world.revive(machine)
+
+    async def _drift(self, machine: Machine) -> None:
+        machine.host.clock.drift(self._chance.uniform(0.98, 1.02))
+
+    async def _stall(self, machine: Machine) -> None:
+        """The daemon was not run for a while: frozen, swapped out, or busy with something long."""
+        machine.host.clock.jump(self._chance.choice(STALLS_S))
+
+    async def _disk_full(self, machine: Machine) -> None:
+        machine.host.disk.is_full = True
+        self._world.disturb()
+        await self._spell()
+        machine.host.disk.is_full = False
+        self._world.disturb()
+
+    # ---- the network
+
+    async def _cut(self, machine: Machine) -> None:
+        """A host by itself."""
+        others = [m.name for m in self._world.machines if m is not machine]
+        ways = {(machine.name, other) for other in others}
+        await self._without(ways | {(there, here) for here, there in ways})
+
+    async def _cut_one_way(self, machine: Machine) -> None:
+        """A host that hears and is not heard, or the other way about."""
+        others = [m.name for m in self._world.machines if m is not machine]
+        ways = {(machine.name, other) for other in others}
+        is_mute = self._chance.random() < 0.5
+        await self._without(ways if is_mute else {(there, here) for here, there in ways})
+
+    async def _without(self, ways: set[tuple[str, str]]) -> None:
+        self._cuts.append(ways)
+        self._apply_cuts()
+        await self._spell()
+        self._cuts.remove(ways)
+        self._apply_cuts()
+
+    def _apply_cuts(self) -> None:
+        cut = self._world.fabric.cut = set().union(*self._cuts)
+        self._world.trace("cut", sorted(cut))
+        self._world.disturb()
+
+    async def _noise(self, _machine: Machine) -> None:
+        """Datagrams are lost, doubled, late."""
         fabric = self._world.fabric
         self._world.disturb()
         fabric.loss, fabric.double, fabric.late = 0.15, 0.05, 0.2
@@ -59,8 +119,19 @@ class Faults:
         fabric.loss = fabric.double = fabric.late = 0.0
         self._world.disturb()
 
-    async def _engine(self, machine: Machine) -> None:
+    # ---- the engine
+
+    async def _engine_away(self, machine: Machine) -> None:
+        """Stopped, with its containers or (live-restore) without."""
+        machine.engine.stop(containers_die=self._chance.random() < 0.5)
+        await self._spell()
         if machine.host.has_power:
-            machine.engine.stop(containers_die=self._chance.random() < 0.5)
-            await asyncio.sleep(self._chance.choice((1.0, 5.0)))
             machine.engine.start()
+
+    async def _engine_hangs(self, machine: Machine) -> None:
+        machine.engine.is_hanging = True
+        await self._spell()
+        machine.engine.is_hanging = False
+
+    async def _engine_refuses(self, machine: Machine) -> None:
+        machine.engine.failures = self._chance.randrange(1, 4)

@@ -20,6 +20,8 @@ from swarmd.wire.swarm import InitRequest, JoinRequest
 MANAGERS, WORKERS = 3, 2
 #: Virtual seconds of faults, and in which a healed swarm has to be well.
 SAFETY_S, LIVENESS_S = 45.0, 120.0
+#: How many faults may overlap.
+FAULTS = 2
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,14 +106,15 @@ class _Run:
     async def _break(self) -> None:
         end = self._world.loop.now + SAFETY_S
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._fault_until(end))
+            for _ in range(FAULTS):
+                group.create_task(self._fault_until(end))
             while self._world.loop.now < end and not self._world.violations:
                 await asyncio.sleep(self._chance.uniform(0.2, 1.5))
                 group.create_task(self._workload.once())
 
     async def _fault_until(self, end: float) -> None:
         while self._world.loop.now < end and not self._world.violations:
-            await asyncio.sleep(self._chance.uniform(0.5, 4.0))
+            await asyncio.sleep(self._chance.uniform(1.0, 8.0))
             await self._faults.once()
 
     async def _heal(self) -> None:
