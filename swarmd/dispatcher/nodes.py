@@ -36,13 +36,18 @@ def registered(
     node = view.node(node_id)
     if node is None:
         return ()
+    before = node.status
+    # An engine's grace counts from when it went away, not from when the node was last seen to come.
+    is_as_before = (
+        before.state is NodeState.READY and before.engine_reachable == request.engine_reachable
+    )
     status = msgspec.structs.replace(
-        node.status,
+        before,
         state=NodeState.READY,
         message="",
-        addr=host or node.status.addr,
+        addr=host or before.addr,
         engine_reachable=request.engine_reachable,
-        since=node.status.since if node.status.state is NodeState.READY else now,
+        since=before.since if is_as_before else now,
     )
     return _put(node, status=status, description=request.description)
 

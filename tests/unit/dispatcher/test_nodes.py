@@ -1,8 +1,16 @@
 """What sessions write into the nodes' records."""
 
-from swarmd.dispatcher.nodes import ENGINE_AWAY, ENGINE_GRACE, down, engine_health, without_engine
+from swarmd.dispatcher.nodes import (
+    ENGINE_AWAY,
+    ENGINE_GRACE,
+    down,
+    engine_health,
+    registered,
+    without_engine,
+)
+from swarmd.model.assignment import SessionRequest
 from swarmd.model.ids import NodeID
-from swarmd.model.node import NodeState
+from swarmd.model.node import NodeDescription, NodeState
 from tests.unit.dispatcher.cluster import Cluster, spec
 
 N1 = NodeID("n1")
@@ -48,3 +56,13 @@ def test_an_engine_that_is_back_makes_its_node_ready() -> None:
     cluster.commit(*down(cluster.tables, N1, ENGINE_AWAY, cluster.now))
     cluster.commit(*engine_health(cluster.tables, N1, True, cluster.now))
     assert state_of_n1(cluster) == (NodeState.READY, "")
+
+
+def test_a_node_that_comes_anew_without_its_engine_has_the_whole_grace() -> None:
+    """Its session broke while its engine was restarted: seed 2 of the simulator, at first."""
+    cluster = Cluster(nodes=2)
+    cluster.now += 2 * ENGINE_GRACE
+    request = SessionRequest(description=NodeDescription(), engine_reachable=False)
+    cluster.commit(*registered(cluster.tables, N1, request, "10.0.0.1", cluster.now))
+    assert without_engine(cluster.tables, cluster.now + ENGINE_GRACE // 2) == []
+    assert without_engine(cluster.tables, cluster.now + ENGINE_GRACE) == [N1]
