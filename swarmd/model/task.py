@@ -147,8 +147,17 @@ class Task(Record, frozen=True, kw_only=True, gc=False):
 
     @property
     def holds_resources(self) -> bool:
-        """Its container may exist: reservations, addresses and ports are taken until it ended."""
+        """Its container may exist, or will: addresses are taken until it ended."""
         return self.status.state not in TERMINAL_STATES
+
+    @property
+    def takes_room(self) -> bool:
+        """Takes its reservations and ports from its node, until it ended.
+
+        A global task that waits for room on its node takes none: counted, it would drive out the
+        tasks that it waits for.
+        """
+        return self.holds_resources and self.status.state.rank >= TaskState.ASSIGNED.rank
 
     @property
     def is_running(self) -> bool:

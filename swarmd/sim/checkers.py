@@ -117,7 +117,7 @@ class Checkers:
         held = [
             reservations(view.spec_of(task))
             for task in view.tasks_on(node.id).values()
-            if task.holds_resources
+            if task.takes_room
         ]
         has = node.description.resources
         memory, cpus = sum(r.memory_bytes for r in held), sum(r.nano_cpus for r in held)

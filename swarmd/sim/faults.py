@@ -1,7 +1,7 @@
 """What happens to a world: crashes, cuts, lossy networks, engines and disks that fail, odd clocks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
 from swarmd.sim.world import Machine, World
@@ -15,33 +15,34 @@ STALLS_S = (1.0, 4.0, 12.0)
 class Faults:
     """Seeded faults, each with its end; several may overlap."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, names: Sequence[str] = ()) -> None:
         self._world = world
         self._chance = Random(f"faults {world.seed}")
         #: what is cut at the moment, cut by cut
         self._cuts: list[set[tuple[str, str]]] = []
-        #: fault and its weight
-        self._kinds: tuple[tuple[Callable[[Machine], Awaitable[None]], int], ...] = (
-            (self._kill, 4),
-            (self._power, 3),
-            (self._blackout, 1),
-            (self._cut, 3),
-            (self._cut_one_way, 2),
-            (self._noise, 2),
-            (self._engine_away, 2),
-            (self._engine_hangs, 1),
-            (self._engine_refuses, 1),
-            (self._disk_full, 1),
-            (self._drift, 1),
-            (self._stall, 2),
+        #: name, fault, weight
+        kinds: tuple[tuple[str, Callable[[Machine], Awaitable[None]], int], ...] = (
+            ("kill", self._kill, 4),
+            ("power", self._power, 3),
+            ("blackout", self._blackout, 1),
+            ("cut", self._cut, 3),
+            ("cut-one-way", self._cut_one_way, 2),
+            ("noise", self._noise, 2),
+            ("engine-away", self._engine_away, 2),
+            ("engine-hangs", self._engine_hangs, 1),
+            ("engine-refuses", self._engine_refuses, 1),
+            ("disk-full", self._disk_full, 1),
+            ("drift", self._drift, 1),
+            ("stall", self._stall, 2),
         )
+        self._kinds = [kind for kind in kinds if kind[0] in names or not names]
 
     async def once(self) -> None:
         """One fault, from its beginning to its end."""
         machine = self._chance.choice(self._world.machines)
-        weights = [weight for _, weight in self._kinds]
-        fault = self._chance.choices([kind for kind, _ in self._kinds], weights)[0]
-        self._world.trace("fault", getattr(fault, "__name__", ""), machine.name)
+        weights = [weight for _, _, weight in self._kinds]
+        name, fault, _ = self._chance.choices(self._kinds, weights)[0]
+        self._world.trace("fault", name, machine.name)
         await fault(machine)
 
     async def _spell(self) -> None:

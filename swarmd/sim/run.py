@@ -9,6 +9,7 @@ import msgspec
 
 from swarmd.ca.tokens import join_token
 from swarmd.model.cluster import ClusterSpec
+from swarmd.model.ids import ServiceID
 from swarmd.sim.checkers import Checkers
 from swarmd.sim.faults import Faults
 from swarmd.sim.loop import SimLoop
@@ -17,11 +18,22 @@ from swarmd.sim.world import World
 from swarmd.wire.container import TASK_ID_LABEL
 from swarmd.wire.swarm import InitRequest, JoinRequest
 
-MANAGERS, WORKERS = 3, 2
 #: Virtual seconds of faults, and in which a healed swarm has to be well.
 SAFETY_S, LIVENESS_S = 45.0, 120.0
 #: How many faults may overlap.
 FAULTS = 2
+
+
+class Mix(msgspec.Struct, frozen=True, kw_only=True):
+    """How many nodes, and what befalls them."""
+
+    managers: int = 3
+    workers: int = 2
+    #: names of faults; empty = all of them
+    faults: tuple[str, ...] = ()
+
+
+MIX = Mix()
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,15 +47,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
 
 
-def run(seed: int, prepare: Callable[[World], None] = lambda _world: None) -> Outcome:
+def run(
+    seed: int, prepare: Callable[[World], None] = lambda _world: None, mix: Mix = MIX
+) -> Outcome:
     """Run a seed; `prepare` may plant something into the world."""
     loop = SimLoop(seed)
     gc.disable()  # a collection at another moment must not be another run
     try:
-        world = World(loop, seed, MANAGERS + WORKERS)
+        world = World(loop, seed, mix.managers + mix.workers)
         prepare(world)
         workload = Workload(world)
-        loop.run_until_complete(_Run(world, workload).all())
+        loop.run_until_complete(_Run(world, workload, mix).all())
         for error in loop.unhandled:
             world.violate(f"an exception nobody handled: {error!r}")
         return Outcome(
@@ -60,9 +74,9 @@ def run(seed: int, prepare: Callable[[World], None] = lambda _world: None) -> Ou
 class _Run:
     """The phases of a run."""
 
-    def __init__(self, world: World, workload: Workload) -> None:
-        self._world, self._workload = world, workload
-        self._faults = Faults(world)
+    def __init__(self, world: World, workload: Workload, mix: Mix) -> None:
+        self._world, self._workload, self._mix = world, workload, mix
+        self._faults = Faults(world, mix.faults)
         self._checkers = Checkers(world)
         self._chance = Random(f"run {world.seed}")
 
@@ -93,7 +107,7 @@ class _Run:
         secrets = first.view().cluster
         assert secrets is not None
         for position, machine in enumerate(world.machines[1:], start=1):
-            is_manager = position < MANAGERS
+            is_manager = position < self._mix.managers
             secret = secrets.join_secrets.manager if is_manager else secrets.join_secrets.worker
             assert machine.daemon is not None
             await machine.daemon.join(
@@ -141,6 +155,10 @@ class _Run:
                 continue
             if service_id is None:
                 return f"{name} was acknowledged and is not there"
+            stored = view.spec(view.services()[ServiceID(service_id)])
+            container = stored.task_template.container_spec
+            if container is None or container.env != (f"MARK={wish.mark}",):
+                return f"{name} is not as it was acknowledged: {container}"
             tasks = [t for t in view.tasks_of(service_id).values() if t.is_wanted and t.is_running]
             wanted = len(self._world.machines) if wish.replicas is None else wish.replicas
             if len(tasks) != wanted:

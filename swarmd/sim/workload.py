@@ -12,6 +12,8 @@ from swarmd.sim.world import World
 
 NAMES = ("alpha", "beta", "gamma", "delta")
 API = ApiVersion(1, 51)
+#: Reserved by each task: a node of 8 GiB has room for one task of each service and one more.
+MEMORY_BYTES = 1600 << 20
 
 
 class _Found(msgspec.Struct, rename="pascal"):
@@ -24,6 +26,8 @@ class Wish(msgspec.Struct, frozen=True):
     """What a client was told will be: replicas, None = a global service, absent = removed."""
 
     replicas: int | None
+    #: the value of MARK in its containers' environment
+    mark: int = 0
     is_removed: bool = False
 
 
@@ -64,8 +68,7 @@ class Workload:
             elif wish is not None and not wish.is_removed:
                 await self._update(name, wish.replicas if wish.replicas is None else replicas or 2)
             elif wish is not None:
-                await self._ask("service_create", "POST", "", _spec(name, replicas, self._mark()))
-                self.wishes[name] = Wish(replicas)
+                await self._create(name, replicas)
             else:
                 await self._settle(name, replicas)
             self.answered += 1
@@ -78,19 +81,24 @@ class Workload:
             await self._ask("service_remove", "DELETE", name)
         except NotFoundError:
             self._world.trace("not there", name)
-        await self._ask("service_create", "POST", "", _spec(name, replicas, self._mark()))
-        self.wishes[name] = Wish(replicas)
+        await self._create(name, replicas)
+
+    async def _create(self, name: str, replicas: int | None) -> None:
+        wish = Wish(replicas, self._mark())
+        await self._ask("service_create", "POST", "", _spec(name, wish))
+        self.wishes[name] = wish
 
     async def _update(self, name: str, replicas: int | None) -> None:
         response = await self._ask("service_inspect", "GET", name)
         assert isinstance(response.body, bytes)
         found = msgspec.json.decode(response.body, type=_Found)
-        body = _spec(name, replicas, self._mark())
+        wish = Wish(replicas, self._mark())
         version = str(found.version["Index"])
-        await self._ask("service_update", "POST", name, body, version=version)
-        self.wishes[name] = Wish(replicas)
+        await self._ask("service_update", "POST", name, _spec(name, wish), version=version)
+        self.wishes[name] = wish
 
     def _mark(self) -> int:
+        """Now and then the same as before: an update that only scales."""
         self._number += 1
         return self._number // 3
 
@@ -116,14 +124,15 @@ class Workload:
         return await daemon.nouns.handlers()[handler](request)
 
 
-def _spec(name: str, replicas: int | None, mark: int) -> bytes:
-    mode = {"Global": {}} if replicas is None else {"Replicated": {"Replicas": replicas}}
+def _spec(name: str, wish: Wish) -> bytes:
+    mode = {"Global": {}} if wish.replicas is None else {"Replicated": {"Replicas": wish.replicas}}
     ports = [{"TargetPort": 80, "PublishedPort": 8000 + NAMES.index(name)}]
     return json.dumps(
         {
             "Name": name,
             "TaskTemplate": {
-                "ContainerSpec": {"Image": "busybox", "Env": [f"MARK={mark}"]},
+                "ContainerSpec": {"Image": "busybox", "Env": [f"MARK={wish.mark}"]},
+                "Resources": {"Reservations": {"MemoryBytes": MEMORY_BYTES}},
                 "RestartPolicy": {"Condition": "any", "Delay": 500_000_000},
             },
             "Mode": mode,

@@ -21,7 +21,7 @@ class NodeUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def plus(self, task: Task, reserved: Reservations, sign: int) -> "NodeUsage":
         """With a task added (`sign` 1) or taken away (-1)."""
-        held = sign if task.holds_resources else 0
+        held = sign if task.takes_room else 0
         return NodeUsage(
             active=self.active + (sign if task.is_active else 0),
             nano_cpus=self.nano_cpus + held * reserved.nano_cpus,

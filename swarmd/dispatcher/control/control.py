@@ -112,8 +112,7 @@ def _allocate_and_place(draft: Draft, service_id: ServiceID, now: Timestamp) -> 
     draft.add(allocate_service(draft.after, service, now))
     service = draft.after.service(service_id)
     assert service is not None
-    placed = place(draft.after, service, now)
-    draft.add(placed)
+    draft.add(place(draft.after, service, now))
     nodes = {
         task.node_id: None
         for task in draft.after.tasks_of(service_id).values()

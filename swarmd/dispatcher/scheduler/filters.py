@@ -123,7 +123,7 @@ def _host_ports_on(view: View, tasks: Mapping[TaskID, Task]) -> frozenset[tuple[
     return frozenset(
         port
         for task in tasks.values()
-        if task.holds_resources
+        if task.takes_room
         for port in host_ports(view.spec_of(task))
     )
 

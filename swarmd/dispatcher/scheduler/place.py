@@ -11,7 +11,7 @@ Source: swarmkit manager/scheduler/scheduler.go.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -44,19 +44,21 @@ _PLACED = "scheduler assigned task to node"
 _CONFIRMED = "scheduler confirmed task can run on preassigned node"
 
 
-def place(view: View, service: Service, now: Timestamp) -> list[Change]:
-    """Nodes for the service's pending tasks, or the reason why there is none."""
+def place(view: View, service: Service, now: Timestamp) -> Iterator[Change]:
+    """Nodes for the service's pending tasks, or the reason why there is none.
+
+    Group by group: `view` must show what came of one group before the next is asked for, else two
+    of them are given the same room.
+    """
     waiting = [task for task in view.tasks_of(service.id).values() if is_waiting(task)]
-    changes: list[Change] = []
     groups: dict[int, list[Task]] = {}
     for task in sorted(waiting, key=lambda task: (task.slot, task.id)):
         if task.node_id:
-            changes.append(_confirm(view, task, now))
+            yield from _news(view, [_confirm(view, task, now)])
         else:
             groups.setdefault(task.spec_version, []).append(task)
     for tasks in groups.values():
-        changes.extend(_Group(view, service, tasks, now).placed())
-    return [change for change in changes if not _says_nothing_new(view, change)]
+        yield from _news(view, _Group(view, service, tasks, now).placed())
 
 
 def is_waiting(task: Task) -> bool:
@@ -162,6 +164,10 @@ def _unplaced(tasks: Iterable[Task], why: str, now: Timestamp) -> list[Change]:
         )
         for task in tasks
     ]
+
+
+def _news(view: View, changes: Iterable[Change]) -> list[Change]:
+    return [change for change in changes if not _says_nothing_new(view, change)]
 
 
 def _says_nothing_new(view: View, change: Change) -> bool:

@@ -6,6 +6,7 @@ from swarmd.dispatcher.scheduler.constraints import matches, parse
 from swarmd.errors import InvalidArgumentError
 from swarmd.model.node import Availability
 from swarmd.model.spec import (
+    ContainerSpec,
     EndpointSpec,
     Placement,
     PlacementPreference,
@@ -71,6 +72,34 @@ def test_reservations_are_never_exceeded() -> None:
     cluster.settle()
     assert len(cluster.running()) == 8
     assert cluster.tables.usage(cluster.tasks()[0].node_id).nano_cpus == 4 * 10**9
+
+
+def test_a_global_task_that_waits_for_room_drives_nobody_out() -> None:
+    """Met by a seed of the simulator: it counted, so its node seemed to have promised too much."""
+    cluster = Cluster(nodes=1)
+    cluster.deploy(spec(3, name="first", resources=reserved(cpus=1)))
+    cluster.settle()
+    cluster.deploy(spec(None, name="wide", resources=reserved(cpus=2)))
+    cluster.deploy(spec(4, name="first", resources=reserved(cpus=1)))
+    cluster.settle()
+    assert len(cluster.running("first")) == 4
+    assert reasons(cluster, "wide") == {"insufficient resources on 1 node"}
+    assert {task.state for task in cluster.tasks("first")} == {TaskState.RUNNING}
+
+
+def test_tasks_of_two_versions_of_a_spec_are_not_given_the_same_room() -> None:
+    """An update while tasks wait, and then room for one of them: seed 34 of the simulator."""
+    cluster = Cluster(nodes=1)
+    cluster.deploy(spec(1, name="big", resources=reserved(cpus=3)))
+    cluster.deploy(spec(2, resources=reserved(cpus=3)))
+    other = ContainerSpec(image="busybox", env=("A=1",))
+    cluster.deploy(spec(2, resources=reserved(cpus=3), container_spec=other))
+    versions = {task.spec_version for task in cluster.tasks() if task.state is TaskState.PENDING}
+    assert len(versions) == 2
+    cluster.remove("big")
+    cluster.settle()
+    assert cluster.tables.usage(cluster.tasks()[0].node_id).nano_cpus == 3 * 10**9
+    assert len(cluster.running()) == 1
 
 
 def test_a_constraint_chooses_the_node() -> None:
