@@ -10,10 +10,10 @@ from swarmd.daemon.manager import Manager
 from swarmd.model.node import Node, NodeState
 from swarmd.model.task import Task
 from swarmd.ports import Container
+from swarmd.sim.ending import free_bytes
 from swarmd.sim.world import Machine, World
 from swarmd.store.apply import Touched
 from swarmd.store.entry import Kind
-from swarmd.store.usage import reservations
 from swarmd.store.view import View
 from swarmd.wire.container import TASK_ID_LABEL
 
@@ -111,21 +111,11 @@ class Checkers:
             self._world.violate(f"{machine.name} was held to be down, and was not disturbed")
 
     def _fits(self, view: View, node: Node) -> None:
-        """Reservations stay within what the node has; summed anew, not taken from the index."""
+        """Reservations stay within what the node has."""
         if node.description is None or not node.description.resources.memory_bytes:
             return  # its engine never answered
-        held = [
-            reservations(view.spec_of(task))
-            for task in view.tasks_on(node.id).values()
-            if task.takes_room
-        ]
-        has = node.description.resources
-        memory, cpus = sum(r.memory_bytes for r in held), sum(r.nano_cpus for r in held)
-        if memory > has.memory_bytes or cpus > has.nano_cpus:
-            self._world.violate(
-                f"node {node.id} has {has.memory_bytes} bytes and {has.nano_cpus} ns of CPU, "
-                f"its tasks reserve {memory} and {cpus}"
-            )
+        if (free := free_bytes(view, node)) < 0:
+            self._world.violate(f"tasks of node {node.id} reserve {-free} bytes more than it has")
 
     def _addresses(self, view: View) -> None:
         """An address has one owner: a task, a service or a node."""

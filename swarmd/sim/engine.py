@@ -103,6 +103,12 @@ class EngineState:
             )
             self.put(ended, "die")
 
+    def lose(self, container_id: str) -> None:
+        """The container is gone, whoever removed it."""
+        container = self.containers.pop(container_id)
+        del self.attached[container_id]
+        self.tell(container, "destroy")
+
     def stop(self, *, containers_die: bool) -> None:
         """The engine goes away."""
         self.is_up = False

@@ -31,6 +31,8 @@ class Faults:
             ("engine-away", self._engine_away, 2),
             ("engine-hangs", self._engine_hangs, 1),
             ("engine-refuses", self._engine_refuses, 1),
+            ("container-dies", self._container_dies, 2),
+            ("container-lost", self._container_lost, 1),
             ("disk-full", self._disk_full, 1),
             ("drift", self._drift, 1),
             ("stall", self._stall, 2),
@@ -136,3 +138,14 @@ class Faults:
 
     async def _engine_refuses(self, machine: Machine) -> None:
         machine.engine.failures = self._chance.randrange(1, 4)
+
+    async def _container_dies(self, machine: Machine) -> None:
+        """A process of a task ends by itself."""
+        running = [c.id for c in machine.engine.containers.values() if c.status == "running"]
+        if running:
+            machine.engine.exited(self._chance.choice(running), self._chance.choice((0, 1)))
+
+    async def _container_lost(self, machine: Machine) -> None:
+        """Somebody removed a container at the engine's own socket."""
+        if machine.engine.containers:
+            machine.engine.lose(self._chance.choice(list(machine.engine.containers)))

@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Knuth's multiplicative hash, in 60 bits.
+_SPREAD, _WORD = 0x9E3779B97F4A7C15, (1 << 60) - 1
+
 
 class DeadlockError(RuntimeError):
     """Everybody waits, and nobody will ever wake."""
@@ -27,7 +30,8 @@ class _Task(asyncio.Task[T]):
     sequence = 0
 
     def __hash__(self) -> int:
-        return self.sequence
+        # Spread: sets of consecutive numbers, with gaps where tasks ended, become long runs.
+        return self.sequence * _SPREAD & _WORD
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -39,7 +43,8 @@ class _Future(asyncio.Future[T]):
     sequence = 0
 
     def __hash__(self) -> int:
-        return self.sequence
+        # Spread: sets of consecutive numbers, with gaps where tasks ended, become long runs.
+        return self.sequence * _SPREAD & _WORD
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -9,13 +9,12 @@ import msgspec
 
 from swarmd.ca.tokens import join_token
 from swarmd.model.cluster import ClusterSpec
-from swarmd.model.ids import ServiceID
 from swarmd.sim.checkers import Checkers
+from swarmd.sim.ending import unwell
 from swarmd.sim.faults import Faults
 from swarmd.sim.loop import SimLoop
 from swarmd.sim.workload import Workload
 from swarmd.sim.world import World
-from swarmd.wire.container import TASK_ID_LABEL
 from swarmd.wire.swarm import InitRequest, JoinRequest
 
 #: Virtual seconds of faults, and in which a healed swarm has to be well.
@@ -143,34 +142,7 @@ class _Run:
             )
 
     def _unwell(self) -> str:
-        """What is not as clients were told it would be; empty if all is."""
         view = self._checkers.newest
         if view is None:
             return "nobody has a state"
-        for name, wish in self._workload.wishes.items():
-            service_id = view.id_by_name("service", name)
-            if wish.is_removed:
-                if service_id is not None:
-                    return f"{name} was removed and is there"
-                continue
-            if service_id is None:
-                return f"{name} was acknowledged and is not there"
-            stored = view.spec(view.services()[ServiceID(service_id)])
-            container = stored.task_template.container_spec
-            if container is None or container.env != (f"MARK={wish.mark}",):
-                return f"{name} is not as it was acknowledged: {container}"
-            tasks = [t for t in view.tasks_of(service_id).values() if t.is_wanted and t.is_running]
-            wanted = len(self._world.machines) if wish.replicas is None else wish.replicas
-            if len(tasks) != wanted:
-                return f"{name}: {len(tasks)} of {wanted} tasks run"
-        return self._stray()
-
-    def _stray(self) -> str:
-        view = self._checkers.newest
-        assert view is not None
-        for machine in self._world.machines:
-            for container in machine.engine.containers.values():
-                task = view.task(container.labels.get(TASK_ID_LABEL, ""))
-                if task is None or (container.status == "running" and not task.is_wanted):
-                    return f"{machine.name} has a stray container {container.name}"
-        return ""
+        return unwell(view, self._workload.wishes, self._world.machines)
