@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.swarm import RealSwarm
 from tools.lab.lab import EngineOptions, Lab
 
 #: Made by `tools/get-engine .engine`, unless $SWARMD_TEST_ENGINE names another folder.
@@ -39,3 +40,22 @@ def lab(engine_bin: Path) -> Iterator[Lab]:
         yield made
     finally:
         made.destroy()
+
+
+@pytest.fixture(scope="module")
+def formed(
+    lab: Lab, engine_bin: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealSwarm]:
+    """Two managers and a worker, for all tests of a module."""
+    made = RealSwarm(lab, engine_bin / "docker", tmp_path_factory.mktemp("docker"))
+    made.reset()
+    made.form(managers=2)
+    yield made
+    made.reset()
+
+
+@pytest.fixture
+def swarm(formed: RealSwarm) -> Iterator[RealSwarm]:
+    """The swarm without a service; those of a test go with it."""
+    yield formed
+    formed.empty()

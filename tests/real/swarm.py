@@ -19,6 +19,8 @@ COMMAND_S = 120.0
 #: Ten times what most things take on an idle machine.
 LONGEST_S = 60.0
 _CALL_S = 30.0
+#: Image and command of a process that ends at once when it is asked to.
+SLEEP = ("busybox", "sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait")
 T = TypeVar("T")
 
 
@@ -165,6 +167,22 @@ class RealSwarm:
                 assert isinstance(inspected, Mapping)
                 started[str(container["Id"])] = str(inspected["State"]["StartedAt"])
         return started
+
+    def task_containers(self) -> list[str]:
+        """Containers of tasks that run anywhere."""
+        found = []
+        for number in self.numbers:
+            argv = ("ps", "-q", "--filter", "label=com.docker.swarm.task.id")
+            found += self.docker(number, *argv).split()
+        return found
+
+    def empty(self) -> None:
+        """Remove all stacks and services; returns when no container of theirs is left."""
+        for name in self.docker(1, "stack", "ls", "--format", "{{.Name}}").split():
+            self.docker(1, "stack", "rm", name)
+        if left := self.docker(1, "service", "ls", "-q").split():
+            self.docker(1, "service", "rm", *left)
+        self.eventually("no container of a task is left", lambda: not self.task_containers())
 
     def settled(self, service: str, count: int, *, by: int = 1) -> tuple[Running, ...]:
         """So many tasks run, and no container of the service but theirs; waits for it."""

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.swarm import COMMAND_S, RealSwarm
+from tests.real.swarm import COMMAND_S, SLEEP, RealSwarm
 from tools.lab.lab import Lab
 
 pytestmark = pytest.mark.real
 
-#: A process that ends at once when it is asked to.
-SLEEP = ("busybox", "sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait")
 #: From the leader's death to the next accepted write.
 WRITE_S = 20.0
 #: From a host's death until its tasks run elsewhere.

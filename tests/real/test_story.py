@@ -1,18 +1,14 @@
 """What the README shows, on three hosts with current engines, by the unmodified docker CLI."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.real.swarm import DockerError, RealSwarm
-from tools.lab.lab import Lab
+from tests.real.swarm import SLEEP, DockerError, RealSwarm
 
 pytestmark = pytest.mark.real
 
 EXAMPLES = Path(__file__).parents[2] / "compose-examples"
-#: A process that ends at once when it is asked to.
-SLEEP = ("busybox", "sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait")
 #: What `stack services` must show of each example, on three nodes.
 REPLICAS = {
     "web": {"web_web": "3/3"},
@@ -26,29 +22,6 @@ REPLICAS = {
     },
 }
 STACKS = {"web": "web", "web-backend": "shop", "global": "agents", "placement": "places"}
-
-
-@pytest.fixture(scope="module")
-def formed(
-    lab: Lab, engine_bin: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RealSwarm]:
-    """Two managers and a worker, for all stories."""
-    made = RealSwarm(lab, engine_bin / "docker", tmp_path_factory.mktemp("docker"))
-    made.reset()
-    made.form(managers=2)
-    yield made
-    made.reset()
-
-
-@pytest.fixture
-def swarm(formed: RealSwarm) -> Iterator[RealSwarm]:
-    """The swarm without a service; those of a test go with it."""
-    yield formed
-    for name in formed.docker(1, "stack", "ls", "--format", "{{.Name}}").split():
-        formed.docker(1, "stack", "rm", name)
-    if left := formed.docker(1, "service", "ls", "-q").split():
-        formed.docker(1, "service", "rm", *left)
-    formed.eventually("no container of a task is left", lambda: not _task_containers(formed))
 
 
 def test_both_managers_show_the_same_nodes(swarm: RealSwarm) -> None:
@@ -153,12 +126,3 @@ def _lines_by_node(swarm: RealSwarm, manager: int) -> list[str]:
     lines = swarm.docker(manager, "service", "logs", "talker").splitlines()
     assert all("here is" in line for line in lines)
     return sorted(line.split("@")[1].split()[0] for line in lines)
-
-
-def _task_containers(swarm: RealSwarm) -> list[str]:
-    """Containers of tasks that run anywhere."""
-    found = []
-    for number in swarm.numbers:
-        argv = ("ps", "-q", "--filter", "label=com.docker.swarm.task.id")
-        found += swarm.docker(number, *argv).split()
-    return found
