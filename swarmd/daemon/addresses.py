@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from swarmd.errors import BadRequestError
-from swarmd.net.addresses import join_address
+from swarmd.net.addresses import join_address, split_address
 from swarmd.ports import Address
 
 DEFAULT_PORT = 2377
 DEFAULT_LISTEN = "0.0.0.0:2377"
+#: of gossip; managers and agents use the advertised one
+GOSSIP_PORT = 7946
 
 #: interface → its addresses, without loopback and link-local ones
 Interfaces = Mapping[str, Sequence[str]]
@@ -38,6 +40,11 @@ def interfaces(ip_json: bytes) -> Interfaces:
         if addresses:
             found[link.ifname] = addresses
     return found
+
+
+def gossip_address(listen: Address) -> Address:
+    """Where a node that listens there binds gossip's datagrams."""
+    return join_address(split_address(listen)[0], GOSSIP_PORT)
 
 
 def resolve(

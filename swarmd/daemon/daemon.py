@@ -13,7 +13,7 @@ import msgspec
 from swarmd.agent.loop import leave as agent_leave
 from swarmd.api.cluster import SelectTasks
 from swarmd.api.nouns import Nouns
-from swarmd.daemon import joining, methods
+from swarmd.daemon import joining, methods, starting
 from swarmd.daemon.addresses import interfaces, resolve
 from swarmd.daemon.identity import Identity, load, save, wipe
 from swarmd.daemon.manager import Manager
@@ -30,10 +30,12 @@ from swarmd.errors import (
 )
 from swarmd.lib.tasks import leaves
 from swarmd.model.assignment import LogBatch, LogOptions
+from swarmd.model.cluster import Cluster
 from swarmd.model.ids import NodeID, RequestID, Version, id_of
 from swarmd.model.node import Role
-from swarmd.ports import Address, CertificateFacts, Seconds
+from swarmd.ports import Address, CertificateFacts, Credentials, Seconds
 from swarmd.raft import identity as raft_identity
+from swarmd.raft.interface import CorruptError
 from swarmd.raft.seal import KeySealer
 from swarmd.store.sequencer import Write
 from swarmd.store.view import View
@@ -45,6 +47,15 @@ log = logging.getLogger(__name__)
 
 #: `init` and `join` answer after this at the latest (swarmRequestTimeout); `join` goes on.
 READY_S: Seconds = 20.0
+REJOIN = (
+    "this manager must not act on what is left of the swarm's log: on another manager, `node demote` "
+    "and `node rm --force` this node, then move its state directory away and join anew; if it was "
+    "the only manager, restore the state directory from a backup"
+)
+STILL_JOINING = (
+    "Timeout was reached before node joined. The attempt to join the swarm will continue in the "
+    'background. Use the "docker info" command to see the current swarm status of your node.'
+)
 LOOK_S: Seconds = 0.02
 RETIRE_CALL_S: Seconds = 5.0
 
@@ -62,39 +73,61 @@ class Daemon:
         #: why the node could not run, for `info`
         self._error = ""
         #: a node that is to be run; set by init, join and the start
-        self._next: asyncio.Queue[Identity] = asyncio.Queue()
+        self._next: asyncio.Queue[Node] = asyncio.Queue()
         self._running: asyncio.Task[None] | None = None
         #: set when the node has a session with a leader
         self._ready = asyncio.Event()
         self._changing = asyncio.Lock()
+        #: a client waits for the node to come up: what stops it is for that client, not for us
+        self._is_tried = False
+        #: the files are of a `swarm init` that nobody was told of
+        self._is_left_over = False
 
     # ---- life
 
+    async def start(self) -> None:
+        """Look whether the daemon can run here.  Raises StateError, with all files as they were."""
+        disk = self._ports.disk
+        identity = await disk.run(lambda: load(disk))
+        info = await starting.reach(self._ports.engine)
+        self._is_left_over = identity is not None and identity.is_founding
+        if identity is None or identity.is_founding:
+            if starting.is_in_swarm_mode(info):
+                log.warning("no swarm is possible here", extra={"reason": starting.SWARM_MODE})
+            return
+        if starting.is_in_swarm_mode(info):
+            raise StateError(starting.SWARM_MODE)
+        listen = Address(identity.listen_address)
+        await starting.check_ports(self._ports.network, listen, lambda: identity.credentials)
+        self._begin(identity)
+
     async def run(self) -> None:
-        """Until cancelled.  Raises StateError for a state directory that cannot be used."""
-        identity = await self._ports.disk.run(lambda: load(self._ports.disk))
-        if identity is not None and identity.is_founding:
-            log.warning("founding a swarm was interrupted: it never happened")
-            await self._ports.disk.run(lambda: wipe(self._ports.disk))
-            identity = None
-        if identity is not None:
-            await self._check_engine()
-            self._begin(identity)
+        """After `start`, until cancelled.
+
+        Raises StateError or OSError when the node cannot go on: its files, its disk or its port are
+        at fault, and a new start finds out whether they still are.
+        """
+        if self._is_left_over:
+            async with self._changing:
+                log.warning("founding a swarm was interrupted: it never happened")
+                await self._ports.disk.run(lambda: wipe(self._ports.disk))
         async with asyncio.TaskGroup() as group:
             while True:
-                await self._next.get()
-                assert self.node is not None
-                self._running = group.create_task(self._run_node(self.node))
+                node = await self._next.get()
+                if node is self.node:  # else it was ended before it ran
+                    self._running = group.create_task(self._run_node(node))
 
     async def _run_node(self, node: Node) -> None:
         try:
             await node.run()
         except (StateError, OSError, ExceptionGroup) as error:
             first = leaves(error)[0]
-            if not isinstance(first, StateError | OSError):
+            if isinstance(first, CorruptError):
+                raise StateError(f"{first} ({REJOIN})") from error
+            if not self._is_tried or not isinstance(first, StateError | OSError):
                 raise
             self._error = str(first)
-            log.exception("node stopped")
+            log.warning("node stopped", extra={"reason": first})
 
     def _begin(self, identity: Identity) -> Node:
         self._ready.clear()
@@ -102,7 +135,7 @@ class Daemon:
         node = Node(identity, self._ports, self._settings, self._ready.set)
         node.forward = lambda _peer, payload: self.nouns.forwarder.serve(payload)
         self.node = node
-        self._next.put_nowait(identity)
+        self._next.put_nowait(node)
         return node
 
     async def _end(self) -> None:
@@ -212,6 +245,7 @@ class Daemon:
         async with self._changing:
             await self._check_engine()
             listen, advertise = await self._addresses(request.listen_addr, request.advertise_addr)
+            await self._check_new_ports(listen)
             founding = joining.Founding(
                 spec=request.spec,
                 listen_address=listen,
@@ -227,36 +261,43 @@ class Daemon:
     async def _found(self, founding: joining.Founding) -> NodeID:
         ports = self._ports
         identity, cluster = joining.found(founding, ports)
-        await ports.disk.run(lambda: save(ports.disk, identity))
-        sealer = KeySealer(ports.crypto, identity.raft_key)
-        raft_id = await ports.disk.run(
-            lambda: raft_identity.bootstrap(ports.disk, sealer, ports.random, self._settings.raft)
-        )
-        identity = msgspec.structs.replace(identity, raft_id=raft_id)
-        node = self._begin(identity)
+        self._is_tried = True
         try:
+            await ports.disk.run(lambda: save(ports.disk, identity))
+            sealer, raft = KeySealer(ports.crypto, identity.raft_key), self._settings.raft
+            raft_id = await ports.disk.run(
+                lambda: raft_identity.bootstrap(ports.disk, sealer, ports.random, raft)
+            )
+            identity = msgspec.structs.replace(identity, raft_id=raft_id)
+            node = self._begin(identity)
             async with asyncio.timeout(READY_S):
-                manager = await self._leading(node)
-                await manager.store.write(
-                    Write(
-                        request_id=RequestID(id_of(self.token(16))),
-                        principal="init",
-                        decide=lambda view, now: (
-                            () if view.cluster else joining.genesis(identity, cluster, now)
-                        ),
-                    )
-                )
-        except (TimeoutError, SwarmError) as error:
-            await self._end()
-            await ports.disk.run(lambda: wipe(ports.disk))
+                await self._write_genesis(node, identity, cluster)
+            node.keep(msgspec.structs.replace(node.identity, is_founding=False))
+        except (TimeoutError, SwarmError, OSError) as error:
+            await self._undo()
             raise UnavailableError(f"the swarm could not be founded: {error}") from error
-        node.keep(msgspec.structs.replace(node.identity, is_founding=False))
+        except asyncio.CancelledError:
+            await self._undo()  # the client went away, and was told of no swarm
+            raise
+        finally:
+            self._is_tried = False
         return identity.node_id
+
+    async def _write_genesis(self, node: Node, identity: Identity, cluster: Cluster) -> None:
+        manager = await self._leading(node)
+        await manager.store.write(
+            Write(
+                request_id=RequestID(id_of(self.token(16))),
+                principal="init",
+                decide=lambda view, now: (
+                    () if view.cluster else joining.genesis(identity, cluster, now)
+                ),
+            )
+        )
 
     async def _leading(self, node: Node) -> Manager:
         def leads() -> bool:
-            if self._error:
-                raise UnavailableError(self._error)
+            self._check_running()
             manager = node.managing.manager
             return manager is not None and manager.is_leader()
 
@@ -275,31 +316,54 @@ class Daemon:
         async with self._changing:
             await self._check_engine()
             listen, advertise = await self._addresses(request.listen_addr, request.advertise_addr)
-            identity = await joining.join(
-                joining.Joining(
-                    remote_addresses=request.remote_addrs,
-                    token=request.join_token,
-                    listen_address=listen,
-                    advertise_address=advertise,
-                    data_path_address=request.data_path_addr,
-                    availability=request.availability,
-                ),
-                self._ports,
+            await self._check_new_ports(listen)
+            asked = joining.Joining(
+                remote_addresses=request.remote_addrs,
+                token=request.join_token,
+                listen_address=listen,
+                advertise_address=advertise,
+                data_path_address=request.data_path_addr,
+                availability=request.availability,
             )
-            await self._ports.disk.run(lambda: save(self._ports.disk, identity))
+            identity = await joining.join(asked, self._ports)
+            try:
+                await self._ports.disk.run(lambda: save(self._ports.disk, identity))
+            except OSError as error:
+                await self._undo()
+                raise UnavailableError(f"this node could not join the swarm: {error}") from error
             node = self._begin(identity)
+        await self._await_joined(node)
+
+    async def _await_joined(self, node: Node) -> None:
+        self._is_tried = True
         try:
             async with asyncio.timeout(READY_S):
-                await self._ready.wait()
-                await self._until(
-                    lambda: node.identity.role is Role.WORKER or self.standing().is_manager
-                )
+                await self._until(lambda: self._has_joined(node))
         except TimeoutError:
-            raise UnavailableError(
-                "Timeout was reached before node joined. The attempt to join the swarm will "
-                'continue in the background. Use the "docker info" command to see the current '
-                "swarm status of your node."
-            ) from None
+            raise UnavailableError(STILL_JOINING) from None
+        except UnavailableError:
+            async with self._changing:
+                if self.node is node:
+                    await self._undo()
+            raise
+        finally:
+            self._is_tried = False
+
+    def _has_joined(self, node: Node) -> bool:
+        """Raises UnavailableError if something has stopped the node."""
+        self._check_running()
+        return self._ready.is_set() and (
+            node.identity.role is Role.WORKER or self.standing().is_manager
+        )
+
+    def _check_running(self) -> None:
+        if self._error:
+            raise UnavailableError(self._error)
+
+    async def _undo(self) -> None:
+        """It never was: no node, no files."""
+        await self._end()
+        await self._ports.disk.run(lambda: wipe(self._ports.disk))
 
     async def leave(self) -> None:
         """See `Cluster`."""
@@ -342,17 +406,19 @@ class Daemon:
             log.info("left without a word", extra={"reason": str(error)})
 
     async def _check_engine(self) -> None:
+        """For a node that is to be: one that is there waits for its engine instead."""
         try:
             info = await self._ports.engine.info()
         except EngineError as error:
-            # Away, or not well: the agent waits for it, and the node says so in its heartbeats.
-            log.warning("engine not asked", extra={"reason": str(error)})
-            return
-        if info.swarm_state not in ("inactive", ""):
-            raise BadRequestError(
-                "the engine beside swarmd is itself in swarm mode: run `docker swarm leave` on "
-                "the engine's own socket, or give swarmd another engine"
-            )
+            raise UnavailableError(f"the node needs its engine: {error}") from error
+        if starting.is_in_swarm_mode(info):
+            raise BadRequestError(starting.SWARM_MODE)
+
+    async def _check_new_ports(self, listen: Address) -> None:
+        try:
+            await starting.check_ports(self._ports.network, listen, Credentials)
+        except StateError as error:
+            raise UnavailableError(str(error)) from error
 
     async def _addresses(self, listen: str, advertise: str) -> tuple[Address, Address]:
         system = interfaces((await self._ports.kernel.output("ip", "-j", "addr")).encode())

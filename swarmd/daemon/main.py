@@ -48,7 +48,8 @@ def main(config: DaemonConfig) -> int:
         for leaf in leaves(error):
             if not isinstance(leaf, SwarmError | OSError):
                 raise
-            log.error(str(leaf))  # noqa: TRY400  a sentence for the operator, not a trace
+            where = {"state_dir": config.state_dir, "engine": config.engine}
+            log.error(str(leaf), extra=where)  # noqa: TRY400  a sentence for the operator, no trace
         return 1
     return 0
 
@@ -85,10 +86,26 @@ async def run(config: DaemonConfig) -> None:
             daemon = Daemon(
                 ports, settings, default_advertise_address=config.swarm_default_advertise_addr
             )
-            await _serve(config, daemon, upstream, stop)
+            if await _has_started(daemon, stop):
+                await _serve(config, daemon, upstream, stop)
     finally:
         await upstream.close()
         disk.close()
+
+
+async def _has_started(daemon: Daemon, stop: asyncio.Event) -> bool:
+    """False if the signal came first.  Raises what `start` raises."""
+    async with asyncio.TaskGroup() as group:
+        starting = group.create_task(daemon.start())
+
+        async def stopped() -> None:
+            await stop.wait()
+            starting.cancel()
+
+        stopping = group.create_task(stopped())
+        await asyncio.wait([starting])
+        stopping.cancel()
+    return not starting.cancelled()
 
 
 async def _serve(
@@ -98,8 +115,9 @@ async def _serve(
     networks = MergedNetworks(upstream, daemon.nouns.networks)
     front = Front(merged.handlers(), networks.handlers(), daemon.nouns.handlers())
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(daemon.run())
+        # The node touches its files and the machine only when all sockets are bound.
         async with Server(config.hosts, front, upstream):
+            running = group.create_task(daemon.run())
             calm_collector()
             log.info("serving", extra={"hosts": ",".join(config.hosts), "engine": config.engine})
             await stop.wait()

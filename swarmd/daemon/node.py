@@ -12,6 +12,7 @@ from swarmd.ca.authorize import Authority, authority, authorize, has_ended
 from swarmd.ca.renew import renew_at
 from swarmd.config import AgentConfig
 from swarmd.daemon import methods
+from swarmd.daemon.addresses import GOSSIP_PORT, gossip_address
 from swarmd.daemon.authority import Issued, RenewCall
 from swarmd.daemon.dataplane import DataPlanes
 from swarmd.daemon.dispatching import RpcDispatcher
@@ -37,8 +38,6 @@ from swarmd.wire.packed import pack, unpack
 
 log = logging.getLogger(__name__)
 
-#: Gossip's port; managers and agents use the advertised one.
-GOSSIP_PORT = 7946
 RENEW_CALL_S = 15.0
 RENEW_AGAIN_S = 5.0
 #: Live connections are held against the clock and the removed nodes this often.
@@ -293,13 +292,12 @@ class Node:
             address=join_address(host, GOSSIP_PORT),
             incarnation=ports.clock.wall() // 10**9,
         )
-        listen_host = split_address(Address(self.identity.listen_address))[0]
         return Gossip(
             GossipPorts(
                 network=ports.network, clock=ports.clock, random=ports.random, crypto=ports.crypto
             ),
             me,
-            join_address(listen_host, GOSSIP_PORT),
+            gossip_address(Address(self.identity.listen_address)),
             keyring(self.identity.gossip_keys),
             self._gossip_changed,
             self._settings.gossip,

@@ -70,7 +70,10 @@ class JournalFile:
         for name in names:
             data = self._disk.read(name)
             assert data is not None
-            segment = parse_segment(data, self._sealer, after)
+            try:
+                segment = parse_segment(data, self._sealer, after)
+            except CorruptError as error:
+                raise CorruptError(f"{name}: {error}") from error
             self._segments[name] = max(map(log.replay, segment.batches))
             after = segment.number
             self._salt, self._end, self._reserved = segment.salt, segment.end, len(data)

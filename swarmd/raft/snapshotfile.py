@@ -113,12 +113,12 @@ def read_snapshot(disk: Disk, sealer: Sealer) -> Stored | None:
     try:
         return _parse(data, sealer)
     except WireError as error:
-        raise CorruptError(f"the raft snapshot is damaged: {error}") from error
+        raise CorruptError(f"{NAME}: the raft snapshot is damaged: {error}") from error
 
 
 def _parse(data: bytes, sealer: Sealer) -> Stored:
     if len(data) < len(_MAGIC) + SALT_BYTES or data[: len(_MAGIC)] != _MAGIC:
-        raise CorruptError("the raft snapshot is not one of this version")
+        raise CorruptError(f"{NAME}: not a raft snapshot of this version")
     bodies = list(_bodies(data, sealer))
     if len(bodies) < 2 or bodies[0][:1] != _HEAD or bodies[-1][:1] != _END:
         raise WireError("its beginning or end is missing")

@@ -54,6 +54,8 @@ class EngineState:
         self.is_up = True
         #: calls get no answer while it is set
         self.is_hanging = False
+        #: "active" if the engine has a swarm of its own
+        self.swarm_state = "inactive"
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, EngineNetwork] = {}
         #: container → names of its networks
@@ -175,6 +177,7 @@ class SimEngine:
             engine_version="28.5.2",
             api_version="1.51",
             min_api_version="1.24",
+            swarm_state=state.swarm_state,
         )
 
     async def list_containers(self, label: str) -> Sequence[str]:

@@ -19,6 +19,8 @@ from swarmd.wire.swarm import InitRequest, JoinRequest
 
 #: Virtual seconds of faults, and in which a healed swarm has to be well.
 SAFETY_S, LIVENESS_S = 45.0, 120.0
+#: Virtual seconds in which daemons without a swarm are up.
+START_S = 5.0
 #: How many faults may overlap.
 FAULTS = 2
 
@@ -100,6 +102,7 @@ class _Run:
         world = self._world
         for machine in world.machines:
             world.start(machine)
+        await world.until(lambda: all(machine.is_up for machine in world.machines), START_S)
         first = world.machines[0].daemon
         assert first is not None
         await first.init(InitRequest(spec=ClusterSpec(name="default", labels={})))

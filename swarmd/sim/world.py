@@ -13,6 +13,8 @@ from swarmd.agent.description import NodeFacts
 from swarmd.daemon.daemon import Daemon
 from swarmd.daemon.node import NodeSettings
 from swarmd.daemon.ports import Ports
+from swarmd.errors import StateError
+from swarmd.lib.tasks import leaves
 from swarmd.ports import Container
 from swarmd.raft.interface import RaftConfig
 from swarmd.sim.chance import SimClock, SimRandom
@@ -28,6 +30,9 @@ from swarmd.sim.trace import Trace
 #: Small files: the simulated disk keeps each byte twice.
 RAFT = RaftConfig(journal_step_bytes=1 << 15, segment_bytes=1 << 20, snapshot_interval=200)
 
+#: systemd's pause before it starts a daemon again that has ended (packaging/swarmd.service).
+RESTART_S = 2.0
+
 
 class Machine:
     """A host, its engine, and the daemon that runs on it at the moment."""
@@ -38,6 +43,8 @@ class Machine:
         #: virtual time since which the daemon has run undisturbed
         self.undisturbed_since = 0.0
         self.lives = 0
+        #: the daemon has found that it can run here
+        self.is_up = False
 
     @property
     def name(self) -> str:
@@ -86,6 +93,13 @@ class World:
 
     def start(self, machine: Machine) -> None:
         """A daemon begins on a host that has power."""
+        daemon, process = self.begin(machine), machine.host.process
+        assert process is not None
+        process.spawn(self._live(machine, daemon, process))
+        self.on_life(machine)
+
+    def begin(self, machine: Machine) -> Daemon:
+        """A new life that whoever calls this runs."""
         host = machine.host
         machine.lives += 1
         process = host.process = Process(host)
@@ -103,10 +117,31 @@ class World:
         )
         settings = NodeSettings(facts=NodeFacts(hostname=host.name), raft=RAFT)
         machine.daemon = Daemon(ports, settings)
+        machine.is_up = False
         machine.undisturbed_since = self.loop.now
         self.trace("start", host.name)
-        process.spawn(machine.daemon.run())
-        self.on_life(machine)
+        return machine.daemon
+
+    async def _live(self, machine: Machine, daemon: Daemon, process: Process) -> None:
+        """A life; a daemon that ends by itself is started again, as systemd does."""
+        try:
+            await daemon.start()
+            machine.is_up = True
+            await daemon.run()
+        except (StateError, OSError, ExceptionGroup) as error:
+            if not all(isinstance(leaf, StateError | OSError) for leaf in leaves(error)):
+                raise
+            self.trace("ended", machine.name, *map(str, leaves(error)))
+        self.loop.call_soon(self._ended, machine, process)
+
+    def _ended(self, machine: Machine, process: Process) -> None:
+        if machine.host.process is process:
+            self.kill(machine)
+            self.loop.call_later(RESTART_S, self._start_again, machine)
+
+    def _start_again(self, machine: Machine) -> None:
+        if machine.host.process is None and machine.host.has_power:
+            self.start(machine)
 
     def kill(self, machine: Machine, *, power: bool = False) -> None:
         """Kill -9 of the daemon, or a power failure of its host."""

@@ -1,0 +1,225 @@
+"""A daemon's beginning and end, on simulated ports: what it refuses, it has not touched."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from typing import TypeVar
+
+import pytest
+
+from swarmd.daemon.daemon import Daemon
+from swarmd.errors import BadRequestError, StateError, UnavailableError
+from swarmd.lib.tasks import leaves
+from swarmd.model.cluster import ClusterSpec
+from swarmd.sim.host import Process
+from swarmd.sim.loop import SimLoop
+from swarmd.sim.world import Machine, World
+from swarmd.wire.swarm import InitRequest
+
+T = TypeVar("T")
+INIT = InitRequest(spec=ClusterSpec(name="default", labels={}))
+
+
+class Scene:
+    """One host; its daemon is begun by the test."""
+
+    def __init__(self) -> None:
+        self.loop = SimLoop(1)
+        self.world = World(self.loop, 1, 1)
+        self.machine: Machine = self.world.machines[0]
+        self._earlier: list[Process | None] = []
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """To its end."""
+        return self.loop.run_until_complete(work)
+
+    def end(self) -> None:
+        """Nothing runs any more."""
+        for process in (*self._earlier, self.machine.host.process):
+            if process is not None:
+                process.kill()
+        self.run(asyncio.sleep(5))  # what was cancelled unwinds
+        self.loop.close()
+
+    def files(self) -> dict[str, bytes]:
+        """All of the host's disk."""
+        return {name: bytes(c.seen) for name, c in self.machine.host.disk.files.items()}
+
+    def daemon(self) -> Daemon:
+        """A new life, that the test itself runs; an earlier one goes on beside it."""
+        self._earlier.append(self.machine.host.process)
+        return self.world.begin(self.machine)
+
+    async def up(self) -> Daemon:
+        """A life that runs."""
+        self.world.start(self.machine)
+        assert await self.world.until(lambda: self.machine.is_up, 5)
+        assert self.machine.daemon is not None
+        return self.machine.daemon
+
+    async def founded(self) -> dict[str, bytes]:
+        """A swarm of one was founded and its daemon killed; the files."""
+        await (await self.up()).init(INIT)
+        self.world.kill(self.machine)
+        await asyncio.sleep(1)
+        return self.files()
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene()
+    yield made
+    made.end()
+
+
+def test_a_daemon_without_its_engine_ends_and_has_touched_nothing(scene: Scene) -> None:
+    """The engine's package was removed, or --engine is misspelt."""
+
+    async def story() -> None:
+        before = await scene.founded()
+        scene.machine.engine.stop(containers_die=False)
+        began = scene.loop.now
+        with pytest.raises(StateError, match="start or mend the engine"):
+            await scene.daemon().start()
+        assert scene.loop.now - began < 10
+        assert scene.files() == before
+
+    scene.run(story())
+
+
+def test_an_engine_that_hangs_at_the_start_is_given_up_as_well(scene: Scene) -> None:
+    async def story() -> None:
+        scene.machine.engine.is_hanging = True
+        with pytest.raises(StateError, match="did not answer"):
+            await scene.daemon().start()
+
+    scene.run(story())
+
+
+def test_an_engine_that_comes_a_moment_later_is_waited_for(scene: Scene) -> None:
+    """The machine has just booted."""
+
+    async def story() -> None:
+        await scene.founded()
+        scene.machine.engine.stop(containers_die=True)
+        scene.loop.call_later(3, scene.machine.engine.start)
+        daemon = scene.daemon()
+        await daemon.start()
+        assert daemon.standing().state == "pending"
+
+    scene.run(story())
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 1}', b'{"format": 99}', b"\xff\xfe"])
+def test_an_unreadable_identity_ends_the_daemon_and_stays_as_it_is(
+    scene: Scene, content: bytes
+) -> None:
+    """An administrator's editor, or a file system that was repaired."""
+
+    async def story() -> None:
+        await scene.founded()
+        found = scene.machine.host.disk.files["node.json"]
+        found.seen = bytearray(content)
+        before = scene.files()
+        with pytest.raises(StateError, match=r"node\.json"):
+            await scene.daemon().start()
+        assert scene.files() == before
+
+    scene.run(story())
+
+
+def test_a_damaged_raft_journal_ends_the_daemon_with_the_file_and_what_to_do(
+    scene: Scene,
+) -> None:
+    async def story() -> None:
+        await scene.founded()
+        (name,) = (n for n in scene.files() if n.startswith("raft/journal-"))
+        scene.machine.host.disk.files[name].seen[100] ^= 1
+        before = scene.files()
+        daemon = scene.daemon()
+        await daemon.start()
+        with pytest.raises(ExceptionGroup) as raised:
+            await daemon.run()
+        (error,) = leaves(raised.value)
+        assert isinstance(error, StateError)
+        assert name in str(error)
+        assert "join" in str(error)
+        assert {n: c for n, c in scene.files().items() if n.startswith("raft/")} == {
+            n: c for n, c in before.items() if n.startswith("raft/")
+        }
+
+    scene.run(story())
+
+
+def test_a_port_that_is_taken_ends_the_daemon_at_its_start(scene: Scene) -> None:
+    async def story() -> None:
+        before = await scene.founded()
+        other = (
+            await scene.up()
+        )  # has the ports; the second life is what an operator starts by hand
+        assert other.node is not None
+        await scene.world.until(lambda: other.standing().state == "active", 10)
+        with pytest.raises(StateError, match="2377"):
+            await scene.daemon().start()
+        assert scene.files().keys() == before.keys()
+
+    scene.run(story())
+
+
+def test_a_swarm_that_cannot_be_founded_for_lack_of_room_leaves_no_trace(scene: Scene) -> None:
+    async def story() -> None:
+        daemon = await scene.up()
+        scene.machine.host.disk.is_full = True
+        with pytest.raises(UnavailableError, match="No space left"):
+            await daemon.init(INIT)
+        assert daemon.standing().state == "inactive"
+        scene.machine.host.disk.is_full = False
+        assert not scene.files()
+        assert await daemon.init(INIT)
+
+    scene.run(story())
+
+
+def test_a_client_that_goes_away_during_init_leaves_no_swarm_behind(scene: Scene) -> None:
+    async def story() -> None:
+        daemon = await scene.up()
+        asking = scene.loop.create_task(daemon.init(INIT))
+        assert await scene.world.until(lambda: daemon.node is not None, 5)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert daemon.standing().state == "inactive"
+        assert not scene.files()
+
+    scene.run(story())
+
+
+def test_a_node_is_not_founded_beside_an_engine_that_is_away(scene: Scene) -> None:
+    async def story() -> None:
+        daemon = await scene.up()
+        scene.machine.engine.stop(containers_die=False)
+        with pytest.raises(UnavailableError, match="the node needs its engine"):
+            await daemon.init(INIT)
+        assert not scene.files()
+
+    scene.run(story())
+
+
+def test_an_engine_with_a_swarm_of_its_own_is_refused_with_what_to_do(scene: Scene) -> None:
+    async def story() -> None:
+        await scene.founded()
+        scene.machine.engine.swarm_state = "active"
+        with pytest.raises(StateError, match="docker swarm leave"):
+            await scene.daemon().start()
+
+    scene.run(story())
+
+
+def test_a_daemon_in_no_swarm_passes_requests_on_to_an_engine_that_has_one(scene: Scene) -> None:
+    """It is only asked to found or join that it refuses."""
+
+    async def story() -> None:
+        scene.machine.engine.swarm_state = "active"
+        daemon = await scene.up()
+        with pytest.raises(BadRequestError, match="docker swarm leave"):
+            await daemon.init(INIT)
+
+    scene.run(story())
