@@ -35,14 +35,24 @@ KEPT_WITHOUT_LIMIT = 1
 
 
 def restart(view: View, service: Service, now: Timestamp) -> Step:
-    """Follow every wanted task that ended or was lost; one new task per slot."""
+    """Follow every wanted task that ended or was lost; one new task per slot.
+
+    A task is prepared while its delay lasts.  One that fails in that time is followed at the end of
+    it: a node that cannot pull an image tries once per delay.
+    """
     changes: list[Change] = []
+    wake: Wake = None
     for slot in slots_of(view, service).values():
-        ended = [task for task in slot.wanted if task.is_terminal or is_lost(view, task)]
+        ended = []
+        for task in slot.wanted:
+            if task.is_terminal and task.not_before > now and not is_lost(view, task):
+                wake = earliest(wake, task.not_before)
+            elif task.is_terminal or is_lost(view, task):
+                ended.append(task)
         changes.extend(PatchTask(id=t.id, desired_state=TaskState.SHUTDOWN) for t in ended)
         if ended and ended[0] is slot.wanted[0]:
             changes.extend(follow(view, service, slot.wanted[0], now))
-    return Step(changes=tuple(changes))
+    return Step(changes=tuple(changes), wake_at=wake)
 
 
 def is_lost(view: View, task: Task) -> bool:

@@ -74,6 +74,22 @@ def test_a_failed_task_is_followed_after_the_delay() -> None:
     assert [t.id for t in cluster.running()] == [new.id]
 
 
+def test_a_task_that_fails_while_it_waits_is_followed_once_per_delay() -> None:
+    """An image that cannot be pulled: tasks are prepared, and rejected, during their delay."""
+    cluster = Cluster()
+    cluster.deploy(spec())
+    for tried in range(1, 4):
+        cluster.settle()
+        waiting = [t for t in cluster.tasks() if not t.is_terminal]
+        assert len(waiting) == 1
+        assert len(cluster.tasks()) == tried
+        cluster.set_status(waiting[0], TaskState.REJECTED, err="No such image: web")
+        if tried > 1:
+            cluster.pass_time(4.8)
+            assert len(cluster.tasks()) == tried, "it is not tried again before its delay ends"
+            cluster.pass_time(0.2)
+
+
 def test_attempts_are_counted_per_slot_and_end() -> None:
     cluster = Cluster()
     cluster.deploy(spec(restart_policy=no_delay(max_attempts=2)))
