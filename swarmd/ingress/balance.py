@@ -5,6 +5,7 @@ NAT hooks see a connection's first packet only, so refilling a chain touches no 
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from swarmd.ingress.marks import TABLE
 
@@ -35,7 +36,14 @@ def to_ports(chain: str, protocol: str, addresses: Sequence[str], port: int) -> 
 
 def ipv4(texts: Iterable[str]) -> list[str]:
     """The IPv4 addresses or subnets among them, in order."""
-    return [text for text in texts if ipaddress.ip_network(text).version == 4]
+    return [text for text in texts if _is_ipv4(text)]
+
+
+# The same few texts with every plane: parsed anew, they took an eighth of an agent's time.
+@lru_cache(maxsize=16_384)
+def _is_ipv4(text: str) -> bool:
+    """Raises ValueError for what is no address: nodes tell their own, and it goes into rules."""
+    return ipaddress.ip_network(text).version == 4
 
 
 def elements(values: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from swarmd.model.ids import NetworkID
 
@@ -32,5 +33,11 @@ def mac_of(addresses: Sequence[str]) -> str:
     It follows from the address, so every node can write its entries before the endpoint exists, and
     an address that is used again has the MAC address that neighbours remember.
     """
-    packed = [ipaddress.ip_address(address).packed for address in addresses]
-    return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + packed[0][-4:])
+    return _mac(addresses[0])
+
+
+# Asked for every endpoint of every network with every plane.
+@lru_cache(maxsize=16_384)
+def _mac(address: str) -> str:
+    packed = ipaddress.ip_address(address).packed
+    return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + packed[-4:])

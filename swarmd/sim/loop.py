@@ -27,7 +27,10 @@ class DeadlockError(RuntimeError):
 class _Task(asyncio.Task[T]):
     """A task that hashes alike in every run of a seed."""
 
-    sequence = 0
+    def __init__(self, sequence: int, coro: Any, **more: Any) -> None:
+        # Before asyncio puts it into its set of all tasks: one hash for all makes that a list.
+        self.sequence = sequence
+        super().__init__(coro, **more)
 
     def __hash__(self) -> int:
         # Spread: sets of consecutive numbers, with gaps where tasks ended, become long runs.
@@ -121,10 +124,8 @@ class SimLoop(asyncio.SelectorEventLoop):
         context: Context | None = None,
         **_: Any,
     ) -> asyncio.Task[T]:
-        task: _Task[T] = _Task(coro, loop=loop, context=context)
         self._sequence += 1
-        task.sequence = self._sequence
-        return task
+        return _Task(self._sequence, coro, loop=loop, context=context)
 
     def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
