@@ -190,14 +190,13 @@ class Node:
             async with asyncio.timeout(CONFIRM_S):
                 address = join_address(node.status.addr, port)
                 connection = await self._ports.network.connect(address, self.identity.credentials)
-        except TimeoutError:
-            return Answer.SILENT
         except ConnectionRefusedError:
             return Answer.REFUSED
-        except ConnectionError as error:
-            return Answer.REFUSED if "refused" in str(error).lower() else Answer.SILENT
+        except (TimeoutError, ConnectionError):
+            return Answer.SILENT
         connection.close()
-        return Answer.ALIVE
+        # Another node may have its address by now.
+        return Answer.ALIVE if connection.peer.node_id == node_id else Answer.SILENT
 
     # ---- the agent's leader
 

@@ -3,11 +3,19 @@
 A connection's two queues are bounded: reading stops while `receive` is behind, `drain` waits while
 the peer is.  Frames that arrived before an end are still handed out; then `receive` raises, with
 the reason in words.
+
+Frames that are sent in one step of the loop leave together, in as few TLS records and system calls
+as they fit into.
+
+A peer that lost power, or its network, says nothing: without asking, TCP would believe in it for ever
+on an idle connection, and for a quarter of an hour on a busy one.  So an idle connection is probed,
+and one whose bytes are not acknowledged is given up; both take DEAD_AFTER_S.
 """
 
 import asyncio
 import logging
 import os
+import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -28,6 +36,12 @@ CONNECT_TIMEOUT_S: Seconds = 5.0
 MOST_UNREAD_BYTES = 1024 * 1024
 #: Sent and not yet taken by the kernel: `drain` waits above it.
 MOST_UNSENT_BYTES = 256 * 1024
+#: Sent and not yet encrypted: more than this does not wait for the end of the loop's step.
+MOST_GATHERED_BYTES = 64 * 1024
+#: A peer whose kernel has acknowledged nothing for so long is gone (RFC 5482, RFC 1122 §4.2.3.6).
+DEAD_AFTER_S = 8
+#: When an idle connection is first probed, and the pause between two probes.
+PROBE_AFTER_S, PROBE_AGAIN_S = 4, 1
 
 
 class TLSNetwork:
@@ -69,7 +83,10 @@ class TLSNetwork:
             reason = f"no answer within {CONNECT_TIMEOUT_S:g} s"
             raise ConnectionAbortedError(f"cannot connect to {address}: {reason}") from None
         except OSError as error:
-            raise ConnectionAbortedError(f"cannot connect to {address}: {_words(error)}") from error
+            # Refused, there is a host: that is worth a type of its own to whoever asks if it lives.
+            is_refused = isinstance(error, ConnectionRefusedError)
+            kind = ConnectionRefusedError if is_refused else ConnectionAbortedError
+            raise kind(f"cannot connect to {address}: {_words(error)}") from error
         finally:
             if connection is None:
                 connected.cancel()
@@ -154,6 +171,9 @@ class StreamConnection(asyncio.Protocol):
         self._receiver: asyncio.Future[None] | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self._is_write_paused = False
+        #: sent in this step of the loop, headers and frames by turns, and not yet encrypted
+        self._gathered: list[bytes] = []
+        self._gathered_bytes = 0
 
     @property
     def peer(self) -> Peer:
@@ -162,12 +182,20 @@ class StreamConnection(asyncio.Protocol):
 
     def send(self, frame: bytes) -> None:
         """Queue a frame; lost silently if the connection has ended."""
-        if self._ended is None:
-            self._tls_transport.writelines((frame_header(len(frame)), frame))
+        if self._ended is not None:
+            return
+        if not self._gathered:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._gathered += (frame_header(len(frame)), frame)
+        self._gathered_bytes += len(frame)
+        if self._gathered_bytes >= MOST_GATHERED_BYTES:
+            self._flush()
 
     def pending_bytes(self) -> int:
-        """Encrypted and not yet taken by the kernel."""
-        return 0 if self._ended is not None else self._tls_transport.get_write_buffer_size()
+        """Sent and not yet taken by the kernel."""
+        if self._ended is not None:
+            return 0
+        return self._gathered_bytes + self._tls_transport.get_write_buffer_size()
 
     async def drain(self) -> None:
         """Returns when less than MOST_UNSENT_BYTES are queued."""
@@ -201,6 +229,7 @@ class StreamConnection(asyncio.Protocol):
     def close(self) -> None:
         """What is queued is still sent, if the peer reads it soon."""
         if self._ended is None:
+            self._flush()
             self._end(ConnectionAbortedError("the connection was closed at this end"))
             self._tls_transport.close()
 
@@ -210,6 +239,7 @@ class StreamConnection(asyncio.Protocol):
         """The handshake is done."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=MOST_UNSENT_BYTES)
+        _watch_peer(cast("socket.socket", transport.get_extra_info("socket")))
         tls = cast("ssl.SSLObject", transport.get_extra_info("ssl_object"))
         self._peer = peer_of(tls, str(transport.get_extra_info("peername")[0]))
         self._ready(self)
@@ -255,6 +285,11 @@ class StreamConnection(asyncio.Protocol):
     def _tls_transport(self) -> asyncio.Transport:
         assert self._transport is not None, "the handshake is not done"
         return self._transport
+
+    def _flush(self) -> None:
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        if gathered and self._ended is None:
+            self._tls_transport.writelines(gathered)
 
     def _end(self, reason: ConnectionError) -> None:
         if self._ended is not None:
@@ -332,6 +367,16 @@ def _client_protocol(
 
     context = client_context(credentials)
     return TLSProtocol(context, lambda: StreamConnection(ready), server_side=False, failed=failed)
+
+
+def _watch_peer(stream: socket.socket) -> None:
+    """Have the kernel end the connection DEAD_AFTER_S after it last heard of the peer's."""
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBE_AFTER_S)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_AGAIN_S)
+    probes = (DEAD_AFTER_S - PROBE_AFTER_S) // PROBE_AGAIN_S
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def _again(error: ConnectionError) -> ConnectionError:

@@ -104,7 +104,7 @@ async def test_a_server_of_another_root_is_refused_with_its_address() -> None:
 async def test_nobody_listening_is_named_with_the_address() -> None:
     async with serving(echo) as address:
         pass
-    with pytest.raises(ConnectionError, match=f"{address}: Connection refused"):
+    with pytest.raises(ConnectionRefusedError, match=f"{address}: Connection refused"):
         await TLSNetwork().connect(address, WORKER)
 
 
@@ -196,6 +196,59 @@ async def settled(items: list[int]) -> list[int]:
         count = len(items)
         await asyncio.sleep(0.001)
     return list(items)
+
+
+async def test_frames_of_one_step_leave_as_one_write() -> None:
+    """An answer and the news beside it: each record and system call costs more than its bytes."""
+    async with serving(introduce) as address:
+        connection = await TLSNetwork().connect(address, WORKER)
+        written: list[int] = []
+        transport = connection._tls_transport
+        assert isinstance(transport, tls.TLSTransport)
+        write = transport._protocol.write
+
+        def counted(data: bytes | bytearray | memoryview) -> None:
+            written.append(len(data))
+            write(data)
+
+        transport._protocol.write = counted  # type: ignore[method-assign]  # to look over its shoulder
+        for _ in range(3):
+            connection.send(b"12345678")
+        assert (written, connection.pending_bytes()) == ([], 24)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert written == [3 * 12]
+        connection.send(bytes(streams.MOST_GATHERED_BYTES))
+        assert len(written) == 2
+        connection.close()
+
+
+async def test_both_ends_notice_a_peer_that_lost_its_power() -> None:
+    """Nothing is said then: the kernel has to ask, and to give up what is not acknowledged."""
+
+    async def describe(connection: Connection) -> None:
+        assert isinstance(connection, streams.StreamConnection)
+        connection.send(",".join(map(str, watching(connection))).encode())
+
+    async with serving(describe) as address:
+        connection = await TLSNetwork().connect(address, WORKER)
+        assert watching(connection) == [1, 4, 1, 4, 8000]
+        assert await connection.receive() == b"1,4,1,4,8000"
+        connection.close()
+
+
+def watching(connection: streams.StreamConnection) -> list[int]:
+    """Whether, after how long, how often, how many times it probes; when it gives up its bytes."""
+    stream = connection._tls_transport.get_extra_info("socket")
+    return [stream.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)] + [
+        stream.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (
+            socket.TCP_KEEPIDLE,
+            socket.TCP_KEEPINTVL,
+            socket.TCP_KEEPCNT,
+            socket.TCP_USER_TIMEOUT,
+        )
+    ]
 
 
 async def test_closing_ends_a_waiting_receive_and_drain_at_this_end() -> None:
