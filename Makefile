@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo demo-down test lint seeds real setup system clean
+.PHONY: demo demo-down test lint seeds setup system clean
 
 demo: setup
-	$(BIN)/python -m tools.demo up
+	@$(BIN)/python -m tools.demo up
 
-demo-down: setup
-	$(BIN)/python -m tools.demo down
+# Needs nothing but Python: who removes wants nothing installed.
+demo-down:
+	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tools.demo down
 
 test: setup .engine/bin/dockerd
 	$(BIN)/python -m pytest tests
@@ -24,15 +25,14 @@ lint: setup
 seeds: setup
 	$(BIN)/python -m swarmd.sim --seeds 50
 
-# A current engine beside the system's, for the real tests and the demo.
-.engine/bin/dockerd:
+# A current engine beside the system's, for the real tests.
+.engine/bin/dockerd: | system
 	tools/get-engine .engine
 
-setup: system $(VENV)/installed
+setup: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml requirements.lock
-	PYTHON="$(PYTHON)" tools/setup $(VENV)
-	touch $@
+$(VENV)/installed: pyproject.toml requirements.lock | system
+	@PYTHON="$(PYTHON)" tools/setup $(VENV)
 
 system:
 	@tools/system

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tools.lab.lab import EngineOptions, Lab, LabError
 from tools.lab.swarmd import HostSwarmd
+from tools.lab.underlay import Underlay
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = ROOT / "demo.env"
@@ -75,7 +76,9 @@ def up() -> None:
         _start_daemons(daemons)
         _make_swarm(lab, daemons)
     _write_environment(daemons)
-    _show(daemons[0], "stack", "deploy", "--detach=false", "-c", str(COMPOSE), STACK)
+    # The image was made here: no registry knows it.
+    how = ("--detach=false", "--resolve-image=never")
+    _show(daemons[0], "stack", "deploy", *how, "-c", str(COMPOSE), STACK)
     _show(daemons[0], "node", "ls")
     _show(daemons[0], "stack", "services", STACK)
     _show(daemons[0], "service", "ps", "--filter", "desired-state=running", SERVICE)
@@ -87,6 +90,7 @@ def down() -> None:
     """Remove every trace; no error if there is none."""
     with _step("Removing the hosts, their engines, containers and disks"):
         Lab("demo").destroy()
+        Underlay.remove_empty_folder()
         ENVIRONMENT.unlink(missing_ok=True)
 
 
@@ -153,7 +157,15 @@ def _write_environment(daemons: Sequence[HostSwarmd]) -> None:
 def _show(daemon: HostSwarmd, *argv: str) -> None:
     """Run `swarmd …` against a host as a user would, in sight."""
     print(f"\n{daemon.host}$ swarmd {shlex.join(argv)}", flush=True)
-    done = subprocess.run(_command(daemon, argv), cwd=ROOT, timeout=_COMMAND_S, check=False)
+    # The compose file takes its port from the environment, which may hold a PORT of something else.
+    environment = {**os.environ, "PORT": str(PORT)}
+    done = subprocess.run(
+        _command(daemon, argv),
+        cwd=ROOT,
+        env=environment,
+        timeout=_COMMAND_S,
+        check=False,
+    )
     if done.returncode:
         raise DemoError(f"`swarmd {shlex.join(argv)}` on {daemon.host}: status {done.returncode}")
 
@@ -221,7 +233,7 @@ def _replicas(manager: HostSwarmd) -> dict[str, str]:
 
 def _answers(lab: Lab, host: str, address: str, *, wanted: set[str]) -> set[str]:
     """The replicas that answered there; all wanted ones, or those of `_ANSWERS_S` seconds."""
-    argv = ["curl", "-s", "-m", "2", f"http://{address}:{PORT}/"]
+    argv = ["curl", "-s", "-m", "2", "--noproxy", "*", f"http://{address}:{PORT}/"]
     deadline = time.perf_counter() + _ANSWERS_S
     answered: set[str] = set()
     while answered != wanted and time.perf_counter() < deadline:

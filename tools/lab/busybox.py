@@ -20,14 +20,17 @@ _FOLDERS = {
 }
 _USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 _GROUPS = "root:x:0:\nnogroup:x:65534:\n"
+#: A program that needs libraries names its loader (`/lib64/ld-linux-x86-64.so.2`) after its headers.
+_LOADER, _HEADERS_BYTES = b"/ld-", 4096
 
 
 @functools.cache
 def busybox_tar() -> bytes:
     """As `POST /images/create?fromSrc=-` takes it.  Raises LabError if there is no static busybox."""
     program = shutil.which("busybox")
-    if program is None:
-        raise LabError("there is no busybox to make the image of: apt-get install busybox-static")
+    data = Path(program).resolve().read_bytes() if program else b""
+    if program is None or _LOADER in data[:_HEADERS_BYTES]:
+        raise LabError("no static busybox to make the image of: apt-get install busybox-static")
     applets = sorted(set(sh(program, "--list").split()) - {"busybox"})
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
@@ -35,7 +38,7 @@ def busybox_tar() -> bytes:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             tar.addfile(entry)
-        _add(tar, "bin/busybox", Path(program).resolve().read_bytes(), 0o755)
+        _add(tar, "bin/busybox", data, 0o755)
         for applet in applets:
             entry = tarfile.TarInfo(f"bin/{applet}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"

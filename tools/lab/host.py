@@ -79,7 +79,10 @@ def start_engine() -> None:
     ]
     folder = str(Path(engine.program).parent)
     path = f"{folder}:{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"
-    environment = {**os.environ, "PATH": path}
+    # What an engine that is killed leaves in its temporary folder goes with the host.
+    temporary = Path(boot.folder, "tmp")
+    temporary.mkdir(exist_ok=True)
+    environment = {**os.environ, "PATH": path, "TMPDIR": str(temporary)}
     for name in _CLI_VARIABLES:
         environment.pop(name, None)
     log = os.open(

@@ -5,6 +5,7 @@ down), a bridge split in several, a neighbour entry that leads nowhere, a token 
 There is no netem: loss and delay cannot be set.
 """
 
+import contextlib
 import ipaddress
 import time
 from collections.abc import Iterable
@@ -46,6 +47,15 @@ class Underlay:
         """The bridge and the uplink; no error if they are gone."""
         sh("ip", "link", "del", self._uplink, is_checked=False)
         sh("ip", "netns", "del", self.netns, is_checked=False)
+
+    @staticmethod
+    def remove_empty_folder() -> None:
+        """Undo what `ip netns add` mounted at its first call, if no namespace has a name now."""
+        folder = Path("/run/netns")
+        if folder.is_dir() and not any(folder.iterdir()):
+            sh("umount", str(folder), is_checked=False)
+            with contextlib.suppress(OSError):  # somebody named one meanwhile
+                folder.rmdir()
 
     def plug_in(self, host: str, ip: str, *, forwards: bool) -> None:
         """A fresh network namespace for a host, with `eth0` on the bridge."""
