@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from swarmd.api.message import Response
+from swarmd.api.read import UNREADABLE
 from swarmd.errors import EngineError
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ def read(data: bytes | msgspec.Raw | None, kind: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -18,6 +18,9 @@ Filters = Mapping[str, tuple[str, ...]]
 
 _UINT64_END = 2**64
 
+#: What msgspec raises for text that is no JSON, no UTF-8, or nested without end.
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+
 
 def read_json(request: Request, decode: Callable[[bytes], T], absent: T) -> T:
     """The JSON body as `decode` reads it; `absent` for no body, which Docker takes for zeros.
@@ -30,7 +33,7 @@ def read_json(request: Request, decode: Callable[[bytes], T], absent: T) -> T:
     _check_content_type(request.header("Content-Type"))
     try:
         return decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         if "trailing characters" in str(error):
             raise BadRequestError("unexpected content after JSON") from error
         raise BadRequestError(f"invalid JSON: {error}") from error
@@ -62,7 +65,7 @@ def parse_filters(text: str) -> Filters:
         return {}
     try:
         given = msgspec.json.decode(text, type=dict[str, list[str] | dict[str, bool] | None])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BadRequestError("invalid filter") from error
     return {key: tuple(dict.fromkeys(values or ())) for key, values in given.items()}
 

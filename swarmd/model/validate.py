@@ -29,6 +29,8 @@ from swarmd.model.spec import (
     UpdateConfig,
 )
 
+#: What a whole swarm is made for.  A slip of the finger must not occupy every manager's memory.
+MAX_REPLICAS = 100_000
 _MIN_NANO_CPUS = 10**6
 _MIN_MEMORY = 4 << 20
 _MIN_HEALTH = 10**6
@@ -141,8 +143,13 @@ def _check_mode(mode: ServiceMode) -> None:
         raise BadRequestError("must specify only one service mode")
     if mode.replicated_job is not None or mode.global_job is not None:
         raise UnsupportedError("jobs (replicated-job, global-job) are not supported yet")
-    if mode.replicated is not None and (mode.replicated.replicas or 0) < 0:
+    replicas = mode.replicated.replicas or 0 if mode.replicated is not None else 0
+    if replicas < 0:
         raise BadRequestError("Number of replicas must be non-negative")
+    if replicas > MAX_REPLICAS:
+        raise InvalidArgumentError(
+            f"Number of replicas ({replicas}) is more than a service may have: {MAX_REPLICAS}"
+        )
 
 
 def _check_words(spec: ServiceSpec) -> None:
@@ -190,6 +197,12 @@ def _check_resources(amounts: Limits | Reservations) -> None:
         raise InvalidArgumentError(
             f"invalid memory value {amounts.memory_bytes}: Must be at least 4MiB"
         )
+    for resource in amounts.generic_resources if isinstance(amounts, Reservations) else ():
+        count = resource.discrete_resource_spec
+        if count is None or count.value < 0:
+            raise InvalidArgumentError(
+                "invalid generic resource: a reservation is a count of a kind"
+            )
 
 
 def _check_container(container: ContainerSpec) -> None:

@@ -49,9 +49,12 @@ def claim(wanted: Sequence[GenericResource], free: Free) -> tuple[GenericResourc
 
 
 def _counts(wanted: Sequence[GenericResource]) -> list[tuple[str, int]]:
-    """Requests are discrete; others are refused when the service is made."""
+    """Requests are discrete; others are refused when the service is made.
+
+    None of a kind is no request: the node may not know the kind.
+    """
     specs = (resource.discrete_resource_spec for resource in wanted)
-    return [(spec.kind, spec.value) for spec in specs if spec is not None]
+    return [(spec.kind, spec.value) for spec in specs if spec is not None and spec.value > 0]
 
 
 def _available(have: int | list[str]) -> int:
