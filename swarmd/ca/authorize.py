@@ -49,8 +49,14 @@ def authority(rules: Mapping[str, Access], cluster: Cluster) -> Authority:
     return Authority(rules=rules, cluster_id=cluster.id, removed=removed)
 
 
-def authorize(method: str, peer: Peer, authority: Authority, now: Timestamp) -> None:
-    """Returns if `peer` may call `method`; raises NotPermittedError with the reason if not."""
+def authorize(
+    method: str, peer: Peer, authority: Authority, now: Timestamp, *, granted: str = ""
+) -> None:
+    """Returns if `peer` may call `method`; raises NotPermittedError with the reason if not.
+
+    `granted` is the role that the node's record gives it, empty if there is none here: the
+    certificate of a manager that was demoted says manager until it ends.
+    """
     access = authority.rules.get(method)
     if access is None:
         raise NotPermittedError(f"nobody may call {method}")
@@ -60,6 +66,8 @@ def authorize(method: str, peer: Peer, authority: Authority, now: Timestamp) -> 
     if peer.role not in _ROLES[access]:
         role = peer.role or "node without a role"
         raise NotPermittedError(f"a {role} may not call {method}: only {access.value} may")
+    if granted and granted not in _ROLES[access]:
+        raise NotPermittedError(f"node {peer.node_id} is a {granted} now: it may not call {method}")
 
 
 def authorize_server(

@@ -401,7 +401,7 @@ class Daemon:
         if not leader:
             return
         try:
-            await joining.call(self._ports, node.identity.credentials, leader, methods.RETIRE, b"")
+            await node.links.call_once(leader, methods.RETIRE, b"", timeout_s=RETIRE_CALL_S)
         except (SwarmError, ConnectionError) as error:
             log.info("left without a word", extra={"reason": str(error)})
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from swarmd.ca.authorize import Authority, authorize_server
 from swarmd.ca.issue import facts_of_node
 from swarmd.ca.tokens import SECRET_BYTES, check_root, new_secret, parse_token
 from swarmd.daemon import methods
@@ -16,8 +17,7 @@ from swarmd.model.cluster import Cluster, ClusterSpec, JoinSecrets
 from swarmd.model.ids import ClusterID, NetworkID, NodeID, id_from, id_of
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.model.node import Availability, Member, Node, NodeSpec, NodeStatus, Role
-from swarmd.net.caller import RpcConnection
-from swarmd.ports import Address, Credentials
+from swarmd.ports import Address, Credentials, Peer
 from swarmd.store.entry import Change, PutCluster, PutNetwork, PutNode
 
 GOSSIP_KEY_BYTES = 32
@@ -129,14 +129,15 @@ async def join(joining: Joining, ports: Ports) -> Identity:
     error: SwarmError = UnavailableError("no manager answered")
     for address in joining.remote_addresses:
         try:
-            root = await call(ports, Credentials(), address, methods.ROOT, b"")
+            anybody = Links(ports.network, Credentials, _take_anybody)
+            root = await anybody.call_once(address, methods.ROOT, b"", timeout_s=JOIN_CALL_S)
             check_root(token, root.decode())
             asked = JoinCall(
                 token=joining.token, request=request, availability=joining.availability
             )
-            trusting = Credentials(trusted=root.decode())
             payload = msgspec.msgpack.encode(asked)
-            answer = await call(ports, trusting, address, methods.JOIN, payload)
+            manager = _links_to_manager(root.decode(), ports)
+            answer = await manager.call_once(address, methods.JOIN, payload, timeout_s=JOIN_CALL_S)
         except UnavailableError as unavailable:
             error = unavailable
             continue
@@ -145,14 +146,18 @@ async def join(joining: Joining, ports: Ports) -> Identity:
     raise error
 
 
-async def call(
-    ports: Ports, credentials: Credentials, address: str, method: str, payload: bytes
-) -> bytes:
-    """One call over a connection of its own, which is as trusted as the credentials say."""
-    links = Links(ports.network, lambda: credentials)
-    connection = await links.dial(address, methods.RPC)
-    async with RpcConnection(connection) as rpc:
-        return await rpc.call(method, payload, timeout_s=JOIN_CALL_S, is_write=False)
+def _take_anybody(_peer: Peer, _node_id: str) -> None:
+    """The root is compared with the token, whoever hands it out."""
+
+
+def _links_to_manager(root: str, ports: Ports) -> Links:
+    """To a manager of the swarm that has this root: nobody else is shown the token."""
+    known = Authority(rules=methods.RULES, cluster_id=ports.crypto.facts(root).cluster_id)
+
+    def judge(peer: Peer, node_id: str) -> None:
+        authorize_server(peer, known, ports.clock.wall(), node_id=node_id)
+
+    return Links(ports.network, lambda: Credentials(trusted=root), judge)
 
 
 def _identity(joining: Joining, issued: Issued, key: str, ports: Ports) -> Identity:

@@ -1,21 +1,31 @@
-"""Calls to other nodes: one connection for each address, made when it is needed, kept while it lives."""
+"""Calls to managers: one connection for each address, made when it is needed, kept while it lives.
+
+Whoever answers at an address is judged by the certificate that it showed before anything is sent to
+it: every node has one, so a worker at a manager's old address could pose as that manager.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
 from swarmd.daemon.methods import RPC
-from swarmd.errors import UnavailableError
+from swarmd.errors import NotPermittedError, UnavailableError
 from swarmd.net.caller import RpcConnection
-from swarmd.ports import Address, Connection, Credentials, Network, Seconds
+from swarmd.ports import Address, Connection, Credentials, Network, Peer, Seconds
 
 CONNECT_S: Seconds = 3.0
+
+#: Raises NotPermittedError if the peer is no manager of this swarm, or not the node with that id
+#: (empty = any).
+Judge = Callable[[Peer, str], None]
 
 
 class Links:
     """All calls of one node; `run` owns the connections."""
 
-    def __init__(self, network: Network, credentials: Callable[[], Credentials]) -> None:
-        self._network, self._credentials = network, credentials
+    def __init__(
+        self, network: Network, credentials: Callable[[], Credentials], judge: Judge
+    ) -> None:
+        self._network, self._credentials, self._judge = network, credentials, judge
         self._open: dict[str, RpcConnection] = {}
         self._dialling: dict[str, asyncio.Lock] = {}
         self._new: asyncio.Queue[tuple[str, RpcConnection]] = asyncio.Queue()
@@ -68,6 +78,13 @@ class Links:
         finally:
             await items.aclose()
 
+    async def call_once(
+        self, address: str, method: str, payload: bytes, *, timeout_s: Seconds
+    ) -> bytes:
+        """As `call`, over a connection of its own; needs no `run`."""
+        async with RpcConnection(await self.dial(address, RPC)) as link:
+            return await link.call(method, payload, timeout_s=timeout_s)
+
     async def _link(self, address: str) -> RpcConnection:
         async with self._dialling.setdefault(address, asyncio.Lock()):
             link = self._open.get(address)
@@ -77,14 +94,23 @@ class Links:
                 self._new.put_nowait((address, link))
             return link
 
-    async def dial(self, address: str, purpose: bytes) -> Connection:
-        """A connection of its own, its purpose announced.  Raises UnavailableError."""
+    async def dial(self, address: str, purpose: bytes, *, node_id: str = "") -> Connection:
+        """A connection of its own, its purpose announced.
+
+        Raises UnavailableError, also if somebody else answers there than a manager, or than the
+        node with `node_id`.
+        """
         try:
             async with asyncio.timeout(CONNECT_S):
                 connection = await self._network.connect(Address(address), self._credentials())
         except TimeoutError:
             raise UnavailableError(f"{address} does not answer") from None
         except ConnectionError as error:
+            raise UnavailableError(f"{address}: {error}") from error
+        try:
+            self._judge(connection.peer, node_id)
+        except NotPermittedError as error:
+            connection.close()
             raise UnavailableError(f"{address}: {error}") from error
         connection.send(purpose)
         return connection

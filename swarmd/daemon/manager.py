@@ -17,9 +17,10 @@ from swarmd.daemon.membership import Membership
 from swarmd.daemon.ports import Ports
 from swarmd.dispatcher.control.loop import ControlLoop
 from swarmd.dispatcher.nodes import left
-from swarmd.dispatcher.server import Ask, Dispatcher
-from swarmd.errors import NoLeaderError, NotFoundError, SwarmError
+from swarmd.dispatcher.server import Ask, Dispatcher, managers_of
+from swarmd.errors import NoLeaderError, NotFoundError, NotPermittedError, SwarmError
 from swarmd.lib.tasks import supervise
+from swarmd.model.assignment import ManagerAddress
 from swarmd.model.ids import NodeID, RequestID
 from swarmd.model.node import Member as MemberRecord
 from swarmd.net.serve import Handler
@@ -120,8 +121,10 @@ class Manager:
         self.authority.is_leader = self.is_leader
         self.leading: Leading | None = None
         self._changed = asyncio.Event()
-        #: raft id → address, of managers that the store does not show yet
-        self.known: Callable[[], Mapping[str, str]] = dict
+        #: managers that the store may not show yet
+        self.known: Callable[[], Sequence[ManagerAddress]] = tuple
+        #: the calls that only managers answer
+        self.handlers = self._handlers()
 
     # ---- life
 
@@ -182,10 +185,10 @@ class Manager:
     def leader_address(self) -> str:
         """Where the leader listens.  Raises NoLeaderError."""
         leader = self.raft.status().leader
-        address = self._address_of(leader) if leader else None
-        if address is None:
+        place = self._place_of(leader) if leader else None
+        if place is None:
             raise NoLeaderError
-        return address
+        return place.address
 
     async def call_leader(self, method: str, payload: bytes) -> bytes:
         """The same call at the leader.  Raises NoLeaderError, or what it raised."""
@@ -197,31 +200,35 @@ class Manager:
 
     # ---- raft's connections
 
-    def _address_of(self, raft_id: str) -> str | None:
-        for node in self.store.view().nodes().values():
-            if node.member is not None and node.member.raft_id == raft_id:
-                return node.member.address
-        return self.known().get(raft_id)
+    def _place_of(self, raft_id: str) -> ManagerAddress | None:
+        """Whose disk it is, and where; None if neither the records nor the last session tell."""
+        places = (*managers_of(self.store.view()), *self.known())
+        return next((place for place in places if place.raft_id == raft_id), None)
 
     async def _dial(self, raft_id: RaftID) -> Connection:
-        address = self._address_of(raft_id)
-        if address is None:
+        place = self._place_of(raft_id)
+        if place is None:
             raise NotFoundError("raft member", raft_id)
-        connection = await self._links.dial(address, methods.RAFT)
+        connection = await self._links.dial(place.address, methods.RAFT, node_id=place.node_id)
         connection.send(self._identity.raft_id.encode())
         return connection
 
     async def attach(self, connection: Connection, claimed: str) -> None:
-        """A peer's raft connection; its certificate says which node, the records which member."""
-        node = self.store.view().node(connection.peer.node_id)
-        if node is not None and node.member is not None:
-            claimed = node.member.raft_id
+        """A peer's raft connection.  Raises NotPermittedError if that member is another node's.
+
+        A member that nobody is known to have is believed: a follower that lags does not know the
+        disk of a node that was promoted anew, and has to hear of it from that very node.
+        """
+        place, node_id = self._place_of(claimed), connection.peer.node_id
+        if place is not None and place.node_id != node_id:
+            raise NotPermittedError(
+                f"node {node_id} claims to be raft member {claimed}, which is {place.node_id}"
+            )
         await self.raft.attach(RaftID(claimed), connection)
 
     # ---- calls
 
-    def handlers(self) -> Mapping[str, Handler]:
-        """The calls that only managers answer."""
+    def _handlers(self) -> Mapping[str, Handler]:
         return {
             methods.ROOT: self.authority.root,
             methods.JOIN: self.authority.join,

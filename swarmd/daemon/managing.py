@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from swarmd.daemon.manager import EnlistCall, Manager
 from swarmd.daemon.ports import Ports
 from swarmd.dispatcher.server import Ask
 from swarmd.errors import SwarmError
+from swarmd.model.assignment import ManagerAddress
 from swarmd.model.node import Role
 from swarmd.raft import identity as raft_identity
 from swarmd.raft.interface import RaftConfig
@@ -90,9 +91,8 @@ class Managing:
         self._keep(identity)
         return identity
 
-    def _known(self) -> Mapping[str, str]:
-        managers = self._identity().managers
-        return {manager.raft_id: manager.address for manager in managers if manager.raft_id}
+    def _known(self) -> Sequence[ManagerAddress]:
+        return self._identity().managers
 
     async def _enlist(self, manager: Manager, identity: Identity) -> None:
         """Ask until a leader has this disk among its members; a member asks in vain, and ends."""

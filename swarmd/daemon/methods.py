@@ -10,7 +10,6 @@ RPC, RAFT = b"rpc", b"raft"
 ROOT = "ca.root"
 JOIN = "ca.join"
 RENEW = "ca.renew"
-PING = "node.ping"
 SESSION = "dispatcher.session"
 HEARTBEAT = "dispatcher.heartbeat"
 GOODBYE = "dispatcher.goodbye"
@@ -23,13 +22,13 @@ DATA_PLANE = "dispatcher.data_plane"
 ENLIST = "raft.enlist"
 RETIRE = "raft.retire"
 FORWARD = "api.forward"
-GOSSIP_SYNC = "gossip.sync"
+#: no call but what a connection for raft needs
+STEP = "raft.step"
 
 RULES: Mapping[str, Access] = {
     ROOT: Access.ANYBODY,
     JOIN: Access.ANYBODY,
     RENEW: Access.NODES,
-    PING: Access.NODES,
     SESSION: Access.NODES,
     HEARTBEAT: Access.NODES,
     GOODBYE: Access.NODES,
@@ -42,5 +41,5 @@ RULES: Mapping[str, Access] = {
     ENLIST: Access.MANAGERS,
     RETIRE: Access.NODES,
     FORWARD: Access.MANAGERS,
-    GOSSIP_SYNC: Access.NODES,
+    STEP: Access.MANAGERS,
 }

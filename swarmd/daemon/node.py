@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 
 from swarmd.agent.description import NodeFacts
 from swarmd.agent.loop import Agent, AgentHooks, AgentPorts
-from swarmd.ca.authorize import Authority, authority, authorize, has_ended
+from swarmd.ca.authorize import Authority, authority, authorize, authorize_server, has_ended
 from swarmd.ca.renew import renew_at
 from swarmd.config import AgentConfig
 from swarmd.daemon import methods
@@ -63,7 +63,7 @@ class Node:
     ) -> None:
         self.identity = identity
         self._ports, self._settings, self._ready = ports, settings, ready
-        self.links = Links(ports.network, lambda: self.identity.credentials)
+        self.links = Links(ports.network, lambda: self.identity.credentials, self._judge_server)
         self.managing = Managing(
             lambda: self.identity, self.keep, ports, self.links, self._ask, settings.raft
         )
@@ -137,9 +137,11 @@ class Node:
         try:
             purpose = await connection.receive()
             if purpose == methods.RPC:
-                await serve(connection, self._handlers(), self._permit)
+                await serve(connection, self._handler, self._permit)
             elif purpose == methods.RAFT and self.managing.manager is not None:
-                self._permit(methods.FORWARD, connection.peer)
+                # By the certificate alone: a follower may not know yet that a leader was promoted.
+                rules, now = self._authority(), self._ports.clock.wall()
+                authorize(methods.STEP, connection.peer, rules, now)
                 claimed = (await connection.receive()).decode("ascii", "replace")
                 await self.managing.manager.attach(connection, claimed)
         except (ConnectionError, SwarmError) as error:
@@ -148,14 +150,11 @@ class Node:
             del self._connections[connection]
             connection.close()
 
-    def _handlers(self) -> Mapping[str, Handler]:
+    def _handler(self, method: str) -> Handler | None:
+        if method == methods.FORWARD:
+            return self.forward
         manager = self.managing.manager
-        handlers: dict[str, Handler] = {methods.PING: _pong}
-        if manager is not None:
-            handlers |= manager.handlers()
-        if self.forward is not None:
-            handlers[methods.FORWARD] = self.forward
-        return handlers
+        return None if manager is None else manager.handlers.get(method)
 
     def _authority(self) -> Authority:
         manager = self.managing.manager
@@ -165,7 +164,14 @@ class Node:
         return Authority(rules=methods.RULES, cluster_id=self.identity.cluster_id)
 
     def _permit(self, method: str, peer: Peer) -> None:
-        authorize(method, peer, self._authority(), self._ports.clock.wall())
+        manager = self.managing.manager
+        record = manager.store.view().node(peer.node_id) if manager else None
+        granted = record.role.value if record else ""
+        rules, now = self._authority(), self._ports.clock.wall()
+        authorize(method, peer, rules, now, granted=granted)
+
+    def _judge_server(self, peer: Peer, node_id: str) -> None:
+        authorize_server(peer, self._authority(), self._ports.clock.wall(), node_id=node_id)
 
     async def _judge(self) -> None:
         """End live connections of nodes that were removed or whose certificate ended."""
@@ -317,7 +323,3 @@ class Node:
         manager = self.managing.manager
         if member.status is Status.DEAD and manager is not None and manager.leading is not None:
             manager.leading.dispatcher.suspect(NodeID(member.node_id))
-
-
-async def _pong(_peer: Peer, _payload: bytes) -> bytes:
-    return b""

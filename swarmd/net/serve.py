@@ -7,7 +7,7 @@ no handler can be reached that nobody thought about.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 
 from swarmd.errors import (
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: Answers with one payload, or with a stream of them.
 Handler = Callable[[Peer, bytes], Awaitable[bytes] | AsyncGenerator[bytes, None]]
+#: The present handler of a method; None if this node does not answer it now.
+Find = Callable[[str], Handler | None]
 #: Raises NotPermittedError if the peer may not call the method.
 Permit = Callable[[str, Peer], None]
 
@@ -44,13 +46,14 @@ Permit = Callable[[str, Peer], None]
 MOST_CALLS = 1024
 
 
-async def serve(connection: Connection, handlers: Mapping[str, Handler], permit: Permit) -> None:
+async def serve(connection: Connection, find: Find, permit: Permit) -> None:
     """Answer calls until the connection ends; the handlers still running are cancelled then.
 
+    `find` is asked at every call: a connection outlives the role of the node that answers on it.
     A SwarmError that a handler raises is the caller's answer; any other error is a bug: logged
     here, "internal error" there.  The connection is closed when this returns.
     """
-    server = _Server(connection, handlers, permit)
+    server = _Server(connection, find, permit)
     try:
         async with asyncio.TaskGroup() as group:
             try:
@@ -64,11 +67,9 @@ async def serve(connection: Connection, handlers: Mapping[str, Handler], permit:
 class _Server:
     """One connection's calls."""
 
-    def __init__(
-        self, connection: Connection, handlers: Mapping[str, Handler], permit: Permit
-    ) -> None:
+    def __init__(self, connection: Connection, find: Find, permit: Permit) -> None:
         self._connection = connection
-        self._handlers = handlers
+        self._find = find
         self._permit = permit
         #: id → the task that answers it
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -158,7 +159,7 @@ class _Server:
 
     def _permitted(self, method: str) -> Handler:
         self._permit(method, self._connection.peer)
-        handler = self._handlers.get(method)
+        handler = self._find(method)
         if handler is None:
             raise UnsupportedError(f"this node does not answer {method}")
         return handler

@@ -76,6 +76,14 @@ def test_these_may_not_and_are_told_why(method: str, who: Peer, words: str) -> N
         authorize(method, who, AUTHORITY, NOW)
 
 
+def test_a_manager_that_was_demoted_is_one_no_more_though_its_certificate_says_so() -> None:
+    """It keeps the old certificate if it likes, and would forward requests in anybody's name."""
+    with pytest.raises(NotPermittedError, match="node m is a worker now: it may not call raft"):
+        authorize("raft.step", peer("m", "manager"), AUTHORITY, NOW, granted="worker")
+    authorize("raft.step", peer("m", "manager"), AUTHORITY, NOW, granted="manager")
+    authorize("session", peer("m", "manager"), AUTHORITY, NOW, granted="worker")
+
+
 def test_a_worker_cannot_pose_as_a_manager() -> None:
     """Every node has a certificate of the root; a server's has to say manager."""
     authorize_server(peer("m", "manager"), AUTHORITY, NOW)

@@ -38,7 +38,7 @@ async def session(
     """A caller, and the server's end of its connection."""
     near, far = pipe(client=WORKER, server=Peer(node_id="node-1", role="manager"))
     async with asyncio.TaskGroup() as group:
-        server = group.create_task(serve(far, handlers, permit))
+        server = group.create_task(serve(far, handlers.get, permit))
         async with RpcConnection(near) as rpc:
             yield rpc, far
         await server
@@ -306,7 +306,7 @@ async def test_it_works_over_tls_too() -> None:
     desk = Desk()
 
     async def accept(connection: Connection) -> None:
-        await serve(connection, desk.handlers(), anybody)
+        await serve(connection, desk.handlers().get, anybody)
 
     network = TLSNetwork()
     manager, worker = credentials("node-1", "manager"), credentials("node-2", "worker")

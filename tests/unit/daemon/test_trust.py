@@ -1,0 +1,127 @@
+"""Whom a node believes: certificates say who somebody is, records what he has."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from swarmd.ca.tokens import join_token
+from swarmd.daemon import joining, methods
+from swarmd.daemon.joining import Joining
+from swarmd.daemon.links import Links
+from swarmd.errors import NotPermittedError, UnavailableError
+from swarmd.model.ids import RequestID
+from swarmd.model.node import Role
+from swarmd.net.rpc import Call, Reply, decode_question, encode
+from swarmd.ports import Address, Connection, Credentials, Peer
+from swarmd.store.entry import PutNode
+from swarmd.store.sequencer import Write
+from tests.unit.daemon.scene import INIT, Scene
+from tests.unit.net.pipe import Pipe, pipe
+
+WORKER = Peer(node_id="w", role="worker", cluster_id="c", host="10.0.0.9")
+
+
+class _Impostor:
+    """A network on which one node answers at every address."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.near, self.far = pipe(client=Peer(), server=peer)
+
+    async def connect(self, _address: Address, _credentials: Credentials) -> Connection:
+        return self.near
+
+
+def _only_managers(peer: Peer, _node_id: str) -> None:
+    if peer.role != "manager":
+        raise NotPermittedError("a worker")
+
+
+async def test_a_worker_at_a_managers_old_address_is_told_nothing() -> None:
+    """Addresses are given out again; the certificate shows whose it is now."""
+    network = _Impostor(WORKER)
+    links = Links(network, Credentials, _only_managers)  # type: ignore[arg-type]  # connects, and no more
+    with pytest.raises(UnavailableError, match=r"10\.0\.0\.1:2377: a worker"):
+        await links.call("10.0.0.1:2377", methods.HEARTBEAT, b"secret", timeout_s=1)
+    assert network.near.is_closed
+    assert network.near.sent == []
+
+
+def test_a_join_token_is_shown_to_managers_only(scene: Scene) -> None:
+    """A worker hands out the true root, and would like to see the token of a manager."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        ports = daemon._ports
+        root, _ = ports.crypto.new_root("c", ports.clock.wall())
+        network = _Impostor(WORKER)
+        asked = Joining(
+            remote_addresses=("10.0.0.1:2377",),
+            token=join_token(root, "0" * 25),
+            listen_address=Address("0.0.0.0:2377"),
+            advertise_address=Address("10.0.0.2:2377"),
+        )
+        poor = msgspec.structs.replace(ports, network=network)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(_hand_out_root(network.far, root))
+            with pytest.raises(UnavailableError, match="shows the certificate of a worker"):
+                await joining.join(asked, poor)
+        assert serving.result() == [methods.ROOT]
+
+    scene.run(story())
+
+
+async def _hand_out_root(end: Pipe, root: str) -> list[str]:
+    """What was asked on the connection."""
+    asked = []
+    try:
+        assert await end.receive() == methods.RPC
+        while True:
+            question = decode_question(await end.receive())
+            if isinstance(question, Call):
+                asked.append(question.method)
+                end.send(encode(Reply(id=question.id, payload=root.encode())))
+    except ConnectionError:
+        return asked
+
+
+def test_another_nodes_raft_member_is_claimed_in_vain(scene: Scene) -> None:
+    """A manager's certificate says which node it is; a vote is worth the disk that it comes from."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(INIT)
+        assert daemon.node is not None
+        manager = daemon.node.managing.manager
+        assert manager is not None
+        _, end = pipe(client=Peer(node_id="other", role="manager"), server=Peer())
+        with pytest.raises(NotPermittedError, match="node other claims to be raft member"):
+            await manager.attach(end, manager.raft.status().id)
+
+    scene.run(story())
+
+
+def test_a_demoted_manager_may_not_forward_requests(scene: Scene) -> None:
+    """Its certificate says manager for three months to come."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(INIT)
+        node = daemon.node
+        assert node is not None
+        peer = Peer(node_id="old", role="manager", cluster_id=node.identity.cluster_id)
+        node._permit(methods.FORWARD, peer)
+        record = daemon.view().node(node.identity.node_id)
+        assert record is not None
+        demoted = msgspec.structs.replace(record, id="old", role=Role.WORKER, member=None)
+        await daemon.write(
+            Write(
+                request_id=RequestID(""),
+                principal="test",
+                decide=lambda _view, _now: [PutNode(record=demoted)],
+            )
+        )
+        with pytest.raises(NotPermittedError, match="node old is a worker now"):
+            node._permit(methods.FORWARD, peer)
+
+    scene.run(story())
