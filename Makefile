@@ -14,6 +14,7 @@ demo-down:
 	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tools.demo down
 
 test: setup .engine/bin/dockerd
+	@tools/system test
 	$(BIN)/python -m pytest tests
 
 lint: setup
