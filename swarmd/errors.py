@@ -139,6 +139,13 @@ class EngineError(SwarmError):
         self.status = status
         self.message = message
 
+    @classmethod
+    def unreachable(cls, socket_path: str, cause: Exception) -> "EngineError":
+        """Nobody answered there; `cause` is what the system said."""
+        # An HTTP client wraps the system's few words in many of its own.
+        reason = (cause.strerror if isinstance(cause, OSError) else "") or str(cause)
+        return cls(0, f"the engine at unix://{socket_path} cannot be reached: {reason}")
+
     @property
     def is_unreachable(self) -> bool:
         """True when there was no answer at all: nothing is known about the container."""

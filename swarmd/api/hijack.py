@@ -121,8 +121,7 @@ async def splice(request: web.BaseRequest, body: bytes, socket_path: str, path: 
                 _Side, socket_path
             )
     except OSError as error:
-        message = f"the engine at unix://{socket_path} cannot be reached: {error}"
-        raise EngineError(0, message) from error
+        raise EngineError.unreachable(socket_path, error) from error
     try:
         front = _Front(request.protocol, client)
         front.peer, back.peer = back, front

@@ -108,8 +108,7 @@ class Upstream:
             ) as answer:
                 yield answer
         except aiohttp.ClientError as error:
-            message = f"the engine at unix://{self.socket_path} cannot be reached: {error}"
-            raise EngineError(0, message) from error
+            raise EngineError.unreachable(self.socket_path, error) from error
 
     async def ask(
         self,

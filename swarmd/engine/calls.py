@@ -140,5 +140,4 @@ class Calls:
             raise EngineError(0, f"the engine at unix://{self._path} does not answer") from error
         except (aiohttp.ClientError, OSError) as error:
             self._version = None
-            message = f"the engine at unix://{self._path} cannot be reached: {error}"
-            raise EngineError(0, message) from error
+            raise EngineError.unreachable(self._path, error) from error

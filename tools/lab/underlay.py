@@ -36,12 +36,12 @@ class Underlay:
             own = f"{self._subnet[1]}/{self._subnet.prefixlen}"
             ip_batch(
                 [
-                    f"link add {self._uplink} type veth peer name up netns {self.netns}",
+                    f"link add {self._uplink} type veth peer name uplink netns {self.netns}",
                     f"addr add {own} dev {self._uplink}",
                     f"link set {self._uplink} mtu {self._mtu} up",
                 ]
             )
-            ip_batch(["link set up master br0", f"link set up mtu {self._mtu} up"], self.netns)
+            ip_batch([f"link set uplink mtu {self._mtu} master br0 up"], self.netns)
 
     def remove(self) -> None:
         """The bridge and the uplink; no error if they are gone."""
