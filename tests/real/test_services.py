@@ -1,6 +1,5 @@
 """What a service's options do to real containers, by the unmodified docker CLI."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def test_an_image_is_pulled_with_the_credentials_that_came_with_the_service(
         assert shown.startswith(f"{image}@sha256:")
         swarm.docker(1, "service", "rm", "tool")
         swarm.eventually("its containers are gone", lambda: not swarm.task_containers())
-        _remove_images(swarm, address)
+        _remove_image(swarm, image)
 
         # The same without them: the nodes say why they cannot, and keep trying.
         swarm.docker(1, *argv, "--detach", image, *SLEEP[1:])
@@ -107,8 +106,8 @@ def test_a_task_that_ends_is_restarted_as_its_policy_says(swarm: RealSwarm) -> N
     swarm.docker(1, *create, "--name", "fine", *fine)
     swarm.eventually("one and two more", lambda: _states(swarm, "thrice") == ["failed"] * 3)
     assert _errors(swarm, "thrice") == ["task: non-zero exit (1)"] * 3
-    for service in ("once", "fine"):
-        swarm.eventually("it ends well", lambda s=service: _states(swarm, s) == ["complete"])
+    swarm.eventually("it ends well", lambda: _states(swarm, "once") == ["complete"])
+    swarm.eventually("it ends well", lambda: _states(swarm, "fine") == ["complete"])
 
 
 def test_a_task_is_asked_to_stop_by_its_signal_and_killed_after_its_grace(
@@ -123,7 +122,7 @@ def test_a_task_is_asked_to_stop_by_its_signal_and_killed_after_its_grace(
     swarm.docker(1, "service", "update", "--detach", "--force", "polite")
     swarm.docker(1, "service", "update", "--detach", "--force", "deaf")
     swarm.eventually("it says so", lambda: "asked" in swarm.docker(1, "service", "logs", "polite"))
-    swarm.eventually("the deaf one is killed", lambda: 137 in _exit_codes(swarm, "deaf"))
+    swarm.eventually("the deaf one is killed", lambda: 137 in _exit_statuses(swarm, "deaf"))
     swarm.settled("polite", 1)
     swarm.settled("deaf", 1)
 
@@ -211,14 +210,23 @@ def _places(swarm: RealSwarm, service: str) -> dict[str, int]:
     return {c: n for n in swarm.numbers for c in swarm.containers(service, [n])}
 
 
-def _exit_codes(swarm: RealSwarm, service: str) -> Sequence[int]:
-    tasks = [task["Status"] for task in swarm.get(1, f'/tasks?filters={{"service":["{service}"]}}')]
-    assert all(isinstance(status, dict) for status in tasks)
-    return [status.get("ContainerStatus", {}).get("ExitCode", 0) for status in tasks]
+def _exit_statuses(swarm: RealSwarm, service: str) -> list[int]:
+    """Of the service's containers that ended, as their engines say."""
+    only = (
+        "--filter",
+        f"label=com.docker.swarm.service.name={service}",
+        "--filter",
+        "status=exited",
+    )
+    form = ("inspect", "-f", "{{.State.ExitCode}}")
+    return [
+        int(swarm.docker(number, *form, container))
+        for number in swarm.numbers
+        for container in swarm.docker(number, "ps", "-aq", *only).split()
+    ]
 
 
-def _remove_images(swarm: RealSwarm, address: str) -> None:
+def _remove_image(swarm: RealSwarm, image: str) -> None:
     for number in swarm.numbers:
-        ids = swarm.docker(number, "images", "-q", f"{address}/*/*").split()
-        if ids:
-            swarm.docker(number, "rmi", "-f", *[f"{address}/private/tool:1"])
+        if swarm.docker(number, "images", "-q", image):
+            swarm.docker(number, "rmi", "-f", image)
