@@ -28,7 +28,8 @@ from swarmd.ports import Connection, Peer, Timestamp
 from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID, RefusedError
 from swarmd.raft.member import Member, RaftPorts
 from swarmd.raft.seal import KeySealer
-from swarmd.store.entry import Change, PutNode
+from swarmd.store.apply import Touched
+from swarmd.store.entry import Change, Kind, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
@@ -119,6 +120,7 @@ class Manager:
         )
         self.authority = Authority(self.store, ports.crypto, self.call_leader)
         self.authority.is_leader = self.is_leader
+        self.store.watch(self._follow_settings)
         self.leading: Leading | None = None
         self._changed = asyncio.Event()
         #: managers that the store may not show yet
@@ -175,6 +177,20 @@ class Manager:
                 return status.term
             self._changed.clear()
             await self._changed.wait()
+
+    def _follow_settings(self, touched: Sequence[Touched] | None) -> None:
+        """The operator's settings of Raft; the times of elections hold from start to end."""
+        cluster = self.store.view().cluster
+        if cluster is None or not (
+            touched is None or any(one.kind is Kind.CLUSTER for one in touched)
+        ):
+            return
+        settings = cluster.spec.raft
+        self.raft.configure(
+            snapshot_interval=settings.snapshot_interval,
+            keep_entries=settings.log_entries_for_slow_followers,
+            old_snapshots=settings.keep_old_snapshots,
+        )
 
     # ---- who leads
 

@@ -335,4 +335,6 @@ def managers_of(view: View) -> tuple[ManagerAddress, ...]:
 
 
 def _period_s(view: View) -> float:
-    return view.cluster.spec.dispatcher.heartbeat_period / 1e9 if view.cluster else 5.0
+    """Between two heartbeats; no less than deadlines are looked at, whatever the operator asks for."""
+    period_s = view.cluster.spec.dispatcher.heartbeat_period / 1e9 if view.cluster else 5.0
+    return max(period_s, TICK_S)

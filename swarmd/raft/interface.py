@@ -113,6 +113,8 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_interval: int = 10_000
     #: entries kept behind a snapshot for followers that lag
     keep_entries: int = 500
+    #: snapshots kept beside the newest, for whoever wants to look back; the member reads none of them
+    old_snapshots: int = 0
     max_command_bytes: int = 3 * MIB // 2
     #: entries of one append, before it is cut into pieces; larger than any command (D17)
     batch_bytes: int = 2 * MIB

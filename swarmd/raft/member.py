@@ -230,6 +230,17 @@ class Member:
             return []
         return to_dial(self._me, core.configuration, leads=core.kernel.leads)
 
+    def configure(self, *, snapshot_interval: int, keep_entries: int, old_snapshots: int) -> None:
+        """Other settings of `RaftConfig` from the next turn on; those of a member may differ."""
+        self._config = msgspec.structs.replace(
+            self._config,
+            snapshot_interval=snapshot_interval,
+            keep_entries=keep_entries,
+            old_snapshots=old_snapshots,
+        )
+        if self._snapshotter is not None:
+            self._snapshotter.config = self._config
+
     # ---- interface.Raft -----------------------------------------------------------------------------
 
     async def propose(self, command: bytes, *, within_s: Seconds | None = None) -> bytes:

@@ -4,8 +4,9 @@
     body   = u8 kind | payload ;  HEAD, then SLICEs, then END with the image's SHA-256
 
 The record's place is its nonce, so none can be left out or moved, and a file without END is
-damaged.  There is one snapshot: an older one would be of no use, since the log in front of the
-newest is gone.  All calls block: make them inside `Disk.run`.
+damaged.  A member needs the newest alone, since the log in front of it is gone; older ones are kept
+as `raft/snapshot.<index>` for as many as the operator wants to look back.  All calls block: make
+them inside `Disk.run`.
 """
 
 import hashlib
@@ -62,6 +63,14 @@ class SnapshotWriter:
         """Slices of the state."""
         for part in parts:
             self._add(_SLICE, part)
+
+    def set_aside(self, index: int, keep: int) -> None:
+        """Before `finish`: keep the present one, of that index, and the newest `keep` with it."""
+        if keep and (present := self._disk.read(NAME)) is not None:
+            self._disk.write(f"{NAME}.{index:020}", present)
+        old = [name for name in self._disk.list(f"{NAME}.") if name[len(NAME) + 1 :].isdecimal()]
+        for name in old[: max(0, len(old) - keep)]:
+            self._disk.delete(name)
 
     def finish(self) -> None:
         """Durable, and in place of the one before, when it returns."""

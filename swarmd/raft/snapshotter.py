@@ -32,7 +32,9 @@ class Snapshotter:
         self, core: Core, storage: Storage, disk: Disk, config: RaftConfig, wake: Callable[[], None]
     ) -> None:
         self._core, self._storage, self._disk = core, storage, disk
-        self._config, self._wake = config, wake
+        self._wake = wake
+        #: replaced when the settings change
+        self.config = config
         self._is_due = asyncio.Event()
         #: on disk, and the log not yet cut
         self._finished: Head | None = None
@@ -50,7 +52,7 @@ class Snapshotter:
             raise self._failure
         core = self._core
         if self._finished is not None:
-            core.finish_snapshot(self._finished, self._config.keep_entries)
+            core.finish_snapshot(self._finished, self.config.keep_entries)
             self._finished = None
         if core.transfers.is_sending:
             self._lent_at = now
@@ -61,7 +63,7 @@ class Snapshotter:
 
     def _has_grown(self) -> bool:
         grown = self._core.kernel.applied - self._core.transfers.index
-        return grown >= self._config.snapshot_interval and self._finished is None
+        return grown >= self.config.snapshot_interval and self._finished is None
 
     async def run(self) -> None:
         """Until cancelled, or until the next turn is to raise what happened."""
@@ -96,6 +98,9 @@ class Snapshotter:
             if head.index <= self._core.transfers.index:
                 await run(writer.abort)  # a later one was received meanwhile
                 return
+            await run(
+                partial(writer.set_aside, self._core.transfers.index, self.config.old_snapshots)
+            )
             await run(writer.finish)
         except OSError:
             await run(writer.abort)

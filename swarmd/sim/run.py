@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 
 from swarmd.ca.tokens import join_token
-from swarmd.model.cluster import ClusterSpec
+from swarmd.model.cluster import ClusterSpec, RaftSettings
 from swarmd.sim.checkers import Checkers
 from swarmd.sim.ending import unwell
 from swarmd.sim.faults import Faults
@@ -23,6 +23,8 @@ SAFETY_S, LIVENESS_S = 45.0, 120.0
 START_S = 5.0
 #: How many faults may overlap.
 FAULTS = 2
+#: Snapshots are taken often enough to matter.
+SPEC = ClusterSpec(name="default", labels={}, raft=RaftSettings(snapshot_interval=200))
 
 
 class Mix(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +107,7 @@ class _Run:
         await world.until(lambda: all(machine.is_up for machine in world.machines), START_S)
         first = world.machines[0].daemon
         assert first is not None
-        await first.init(InitRequest(spec=ClusterSpec(name="default", labels={})))
+        await first.init(InitRequest(spec=SPEC))
         secrets = first.view().cluster
         assert secrets is not None
         for position, machine in enumerate(world.machines[1:], start=1):

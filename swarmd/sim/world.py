@@ -28,7 +28,7 @@ from swarmd.sim.net import Fabric, SimNetwork
 from swarmd.sim.trace import Trace
 
 #: Small files: the simulated disk keeps each byte twice.
-RAFT = RaftConfig(journal_step_bytes=1 << 15, segment_bytes=1 << 20, snapshot_interval=200)
+RAFT = RaftConfig(journal_step_bytes=1 << 15, segment_bytes=1 << 20)
 
 #: systemd's pause before it starts a daemon again that has ended (packaging/swarmd.service).
 RESTART_S = 2.0

@@ -25,6 +25,10 @@ _TWO_MANAGERS = (
 )
 
 
+#: Pointers in Docker's spec: their zero is a value.
+_MAY_BE_ZERO = ("TaskHistoryRetentionLimit", "KeepOldSnapshots")
+
+
 class InitRequest(Record, frozen=True, kw_only=True):
     """`POST /swarm/init`; addresses and interfaces as the user gave them, or empty."""
 
@@ -66,7 +70,7 @@ class SpecChange(msgspec.Struct, frozen=True):
     values: Mapping[str, Any]
 
     def over(self, spec: ClusterSpec) -> ClusterSpec:
-        """The settings after it.  A zero sets nothing, as in Docker; autolock is always set."""
+        """The settings after it, as in Docker: most zeros set nothing; autolock is always set."""
         return convert(_laid_over(to_docker(spec), self.values), ClusterSpec)
 
 
@@ -108,7 +112,7 @@ def _laid_over(base: Any, top: Any) -> Any:
     for key, part in top.items():
         if key == "Labels":
             out[key] = part
-        elif part or isinstance(part, bool):
+        elif part or isinstance(part, bool) or (key in _MAY_BE_ZERO and part is not None):
             out[key] = _laid_over(base.get(key), part)
     return out
 

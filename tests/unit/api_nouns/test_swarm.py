@@ -80,6 +80,19 @@ async def test_an_update_changes_what_it_names(api: Api) -> None:
     assert (await inspected(api))["Spec"]["Labels"] == {}
 
 
+async def test_no_history_and_no_old_snapshots_are_settings_as_well(api: Api) -> None:
+    """`docker swarm update --task-history-limit 0 --max-snapshots 0`: pointers in Docker's spec."""
+    for history, snapshots in ((3, 4), (0, 0)):
+        raft = {"KeepOldSnapshots": snapshots, "SnapshotInterval": 0}
+        await update(api, {"Orchestration": {"TaskHistoryRetentionLimit": history}, "Raft": raft})
+        spec = (await inspected(api))["Spec"]
+        assert spec["Orchestration"]["TaskHistoryRetentionLimit"] == history
+        assert spec["Raft"]["KeepOldSnapshots"] == snapshots
+        assert spec["Raft"]["SnapshotInterval"] == 10000
+    await update(api, {"Orchestration": {"TaskHistoryRetentionLimit": None}})
+    assert (await inspected(api))["Spec"]["Orchestration"]["TaskHistoryRetentionLimit"] == 0
+
+
 async def test_the_whole_spec_comes_back_as_it_was_sent(api: Api) -> None:
     """What the docker CLI does: it changes one field of what it read."""
     before = await inspected(api)

@@ -93,6 +93,21 @@ def test_a_half_written_snapshot_leaves_the_one_before() -> None:
     assert disk.list() == [NAME]
 
 
+def test_as_many_old_snapshots_are_kept_as_the_operator_wants() -> None:
+    """`docker swarm update --max-snapshots`, raised and lowered."""
+    disk = stored(SEALERS[1])
+    seen = []
+    for index, keep in ((100, 2), (200, 2), (300, 2), (400, 3), (500, 0), (600, 1)):
+        writer = SnapshotWriter(as_disk(disk), SEALERS[1], bytes(16), name="own")
+        writer.begin(HEAD)
+        writer.set_aside(index, keep)
+        writer.finish()
+        seen.append([int(name.rpartition(".")[2]) for name in disk.list() if name != NAME])
+    assert seen == [[100], [100, 200], [200, 300], [200, 300, 400], [], [600]]
+    disk.crash()
+    assert read_snapshot(as_disk(disk), SEALERS[1]) is not None
+
+
 def test_a_head_that_nobody_writes_is_refused() -> None:
     for bad in (b"", b"\xc1", encode_head(HEAD)[:-1]):
         with pytest.raises(WireError):
