@@ -34,6 +34,8 @@ _MAX_LINE_BYTES = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 #: How long the first request that needs the engine waits to learn its version.
 _GLANCE_S = 1.0
+#: How long a client may be silent in the middle of a body: it has gone, or counts wrong.
+_SILENCE_S = 30.0
 #: How long requests of ours may go on after the daemon is told to stop.
 _GRACE_S = 2.0
 #: struct ucred: pid, uid, gid
@@ -56,7 +58,7 @@ class Server:
     async def __aenter__(self) -> Self:
         """Bind all, then serve all.  Raises StateError, and then nothing is left bound."""
         async with contextlib.AsyncExitStack() as stack:
-            protocols = web.Server(
+            protocols = _Protocols(
                 self._serve,
                 handler_cancellation=True,
                 access_log=None,
@@ -179,6 +181,37 @@ class Server:
         return streamed
 
 
+class _Protocol(web.RequestHandler):
+    """A connection.  What cannot be read as HTTP is answered in Docker's form, and is no event here."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to a request that did not get as far as a handler, or that tripped one."""
+        if status >= 500:
+            log.error("request failed", extra={"path": request.path}, exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer was begun already")
+        words = " ".join((message or "").split()) or "swarmd failed to answer; its log says why"
+        refused = respond.error(status, words)
+        answer = web.Response(status=status, headers=refused.headers, body=refused.body)
+        answer.force_close()
+        return answer
+
+
+class _Protocols(web.Server):
+    """Makes a `_Protocol` of each connection."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
 @contextlib.contextmanager
 def _counted(tasks: set[asyncio.Task[object]]) -> Iterator[None]:
     """Keep the running task in `tasks` meanwhile."""
@@ -205,11 +238,20 @@ async def _whole_body(request: web.BaseRequest) -> bytes:
     """The body of a request that is answered as a whole."""
     await _invite_body(request)
     body = bytearray()
-    async for chunk in request.content.iter_any():
+    while chunk := await _more_of(request):
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise BadRequestError(f"the request's body is larger than {MAX_BODY_BYTES} bytes")
     return bytes(body)
+
+
+async def _more_of(request: web.BaseRequest) -> bytes:
+    """What of the body has come next; empty at its end."""
+    try:
+        async with asyncio.timeout(_SILENCE_S):
+            return await request.content.readany()
+    except TimeoutError:
+        raise BadRequestError("the rest of the request's body did not come") from None
 
 
 async def _invite_body(request: web.BaseRequest) -> None:

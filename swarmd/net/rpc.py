@@ -132,13 +132,14 @@ def check_payload(payload: bytes) -> bytes:
 
 
 def error_of(call_id: int, error: SwarmError) -> Error:
-    """As it travels."""
+    """As it travels; a class of some package's own as the nearest one that everybody knows."""
+    code = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _CLASSES)
     parts = {
         name: value
         for name, value in vars(error).items()
         if isinstance(value, str | int) and not name.startswith("_")
     }
-    return Error(id=call_id, code=type(error).__name__, message=str(error), details=parts)
+    return Error(id=call_id, code=code, message=str(error), details=parts)
 
 
 def raised_by(error: Error) -> SwarmError:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from swarmd.errors import NoLeaderError, OutcomeUnknownError, SwarmError
+from swarmd.errors import InvalidArgumentError, NoLeaderError, OutcomeUnknownError, SwarmError
 from swarmd.model.ids import Version
 from swarmd.ports import Clock, Timestamp
 from swarmd.store.apply import Touched, apply, restore, snapshot
@@ -24,13 +24,19 @@ log = logging.getLogger(__name__)
 #: Writes decided together, and waiting at the most.
 BATCH_WRITES = 256
 QUEUE_WRITES = 4096
-#: Bytes of one proposal; Raft refuses 1.5 MiB.
+#: Bytes of one proposal, but for one write that is larger by itself.
 PROPOSAL_BYTES = 1 << 20
+#: The most that one write may be (raft.interface.RaftConfig.max_command_bytes, and its envelope).
+MOST_BYTES = 3 << 19
 #: A write that got no answer within this is of unknown outcome.
 WRITE_TIMEOUT_S = 20.0
 
 #: Told after each batch what it touched; None = everything may have changed.
 Watcher = Callable[[Sequence[Touched] | None], None]
+
+
+class _TooLargeError(InvalidArgumentError):
+    """A write that no log entry can hold; nothing of its batch was proposed."""
 
 
 class Log(Protocol):
@@ -126,8 +132,8 @@ class Store:
     async def write(self, write: Write) -> Version:
         """Decide a write on the leader and commit it; the index whose state shows it.
 
-        Raises what `decide` raised, NoLeaderError (not written), OutcomeUnknownError (retry with
-        the same request id).
+        Raises what `decide` raised, InvalidArgumentError (too large), NoLeaderError (not written),
+        OutcomeUnknownError (retry with the same request id).
         """
         future: asyncio.Future[Version] = asyncio.get_running_loop().create_future()
         await self._queue.put((write, future))
@@ -142,8 +148,7 @@ class Store:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._wake_waiters())
             while True:
-                batch = [await self._queue.get()]
-                await self._commit(raft, batch)
+                await self._commit(raft, [await self._queue.get()])
 
     async def _wake_waiters(self) -> None:
         """`apply` cannot await the condition itself."""
@@ -157,7 +162,11 @@ class Store:
         try:
             await self._be_ready(raft)
             self._fill(batch)
-            await self._propose(raft, batch)
+            try:
+                await self._propose(raft, batch)
+            except _TooLargeError:
+                # What was decided after it may build on it: each by itself, and only it is refused.
+                await self._propose_each(raft, batch)
         except SwarmError as error:
             if isinstance(error, OutcomeUnknownError):
                 self._ready_term = None
@@ -210,9 +219,19 @@ class Store:
             if not future.done():
                 _settle(future, one, index)
 
+    async def _propose_each(
+        self, raft: Log, batch: list[tuple[Write, asyncio.Future[Version]]]
+    ) -> None:
+        for write, future in batch:
+            try:
+                await self._propose(raft, [(write, future)])
+            except _TooLargeError as error:
+                if not future.done():
+                    _settle(future, Decided(refused=error), self._tables.index)
+
     async def _propose_entries(self, raft: Log, entries: list[Entry]) -> Version:
         index = self._tables.index
-        for chunk in _chunks(entries):
+        for chunk in list(_chunks(entries)):
             command = encode(chunk)
             self._proposed = {command: chunk}
             index = Version(int.from_bytes(await raft.propose(command), "big"))
@@ -228,11 +247,16 @@ def _settle(future: asyncio.Future[Version], decided: Decided, index: Version) -
 
 
 def _chunks(entries: list[Entry]) -> Iterator[tuple[Entry, ...]]:
-    """Cut between entries, by encoded size."""
+    """Cut between entries, by encoded size.  Raises _TooLargeError."""
     chunk: list[Entry] = []
     size = 0
     for entry in entries:
         length = len(encode((entry,)))
+        if length > MOST_BYTES:
+            raise _TooLargeError(
+                f"the request is too large: it takes {length} bytes of the swarm's log, which takes "
+                f"{MOST_BYTES} at a time"
+            )
         if chunk and size + length > PROPOSAL_BYTES:
             yield tuple(chunk)
             chunk, size = [], 0

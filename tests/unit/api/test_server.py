@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from swarmd.api import respond, routes
@@ -238,3 +239,46 @@ def test_a_daemon_without_a_handler_for_a_route_does_not_start() -> None:
         Front(dict.fromkeys(everything - {"task_list"}, _answer))
     with pytest.raises(AssertionError, match=r"two handlers for \['ping'\]"):
         Front(dict.fromkeys(everything, _answer), {"ping": _answer})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET * HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"GET services HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"FOO /services HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"GET /services HTTP/1.1\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"POST /services/create HTTP/1.1\r\nHost: d\r\nContent-Length: -5\r\n\r\n",
+        b"POST /swarm/init HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=lambda sent: str(sent[:20]),
+)
+async def test_what_is_no_http_is_refused_in_dockers_form_and_is_no_event(
+    sent: bytes, tmp_path: Path, hosts: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A port scanner, or a client that speaks TLS to a plain socket."""
+    async with serving("/none", hosts, Swarm()):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "a.sock")
+        writer.write(sent)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+    assert head.split(b" ")[1] == b"400"
+    assert msgspec.json.decode(body, type=dict[str, str])["message"]
+    assert not caplog.records
+
+
+async def test_a_client_that_falls_silent_in_the_middle_of_a_body_is_told(
+    tmp_path: Path, hosts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("swarmd.api.server._SILENCE_S", 0.05)
+    async with serving("/none", hosts, Swarm()):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "a.sock")
+        writer.write(b"POST /services/create HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\n{}")
+        answer = await reader.readuntil(b"}")
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"the rest of the request's body did not come" in answer

@@ -12,6 +12,7 @@ from swarmd.errors import (
     NotFoundError,
     SequenceError,
     SwarmError,
+    UnavailableError,
     WireError,
 )
 from swarmd.net.rpc import (
@@ -107,6 +108,18 @@ def test_every_class_of_the_tree_can_travel() -> None:
         if isinstance(kind, type) and issubclass(kind, SwarmError):
             raised = raised_by(Error(id=1, code=kind.__name__, message="why", details={}))
             assert (type(raised), str(raised)) == (kind, "why")
+
+
+def test_a_packages_own_class_travels_as_the_one_it_derives_from() -> None:
+    """A leader whose disk is full is unavailable to the followers' clients as well."""
+
+    class QueueFullError(UnavailableError):
+        pass
+
+    answer = decode_answer(encode(error_of(5, QueueFullError("no space left"))))
+    assert isinstance(answer, Error)
+    raised = raised_by(answer)
+    assert (type(raised), str(raised)) == (UnavailableError, "no space left")
 
 
 @pytest.mark.parametrize("code", ["SystemExit", "NewerError", "__doc__", "", "SwarmError"])

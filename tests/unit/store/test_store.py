@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from swarmd.errors import NameInUseError, NoLeaderError, OutcomeUnknownError
+from swarmd.errors import InvalidArgumentError, NameInUseError, NoLeaderError, OutcomeUnknownError
 from swarmd.model.ids import RequestID, Version
 from swarmd.ports import Seconds, Timestamp
 from swarmd.store.apply import Touched
@@ -258,6 +258,35 @@ async def test_large_batches_are_cut_between_entries(
     assert all(len(command) <= 200 for command in scene.log.commands)
     assert max(one.result() for one in writes) == len(scene.log.commands)
     assert len(scene.store.view().networks()) == 10
+
+
+async def test_a_write_that_is_too_large_is_refused_and_takes_no_other_with_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service whose environment holds somebody's whole archive, while others write, too."""
+    monkeypatch.setattr("swarmd.store.store.MOST_BYTES", 400)
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(scene.create("first"))
+        await scene.log.asked.wait()
+        before, large, after = (
+            group.create_task(_refusal(scene, name)) for name in ("before", "x" * 500, "after")
+        )
+        await asyncio.sleep(0)
+        scene.log.open.set()
+    assert first.result()
+    assert [task.result() for task in (before, after)] == ["", ""]
+    assert "too large" in large.result()
+    names = {one.spec.name for one in scene.store.view().networks().values()}
+    assert names == {"net-first", "net-before", "net-after"}
+
+
+async def _refusal(scene: Scene, name: str) -> str:
+    try:
+        await scene.create(name)
+    except InvalidArgumentError as error:
+        return str(error)
+    return ""
 
 
 def test_a_snapshot_is_of_one_moment_however_late_it_is_read() -> None:
