@@ -28,8 +28,11 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     look_s: float = 30.0
     #: longest wait for an answer about the engine's health, and the pause between two
     health_s: float = 5.0
-    #: between "serves no more" and the stop signal, for tasks in cluster networks (measured: 0.5 s)
+    #: least time between "serves no more" and the stop signal, for tasks in cluster networks: what
+    #: was under way may end
     withdraw_s: float = 0.5
+    #: longest wait until every node has led its traffic away (Swarm waits 2 s, whatever happens)
+    lead_away_s: float = 2.0
     #: statuses that nobody waits for are reported together after this (RUNNING and ends: at once)
     report_s: float = 1.0
     #: changes that no action waits for are on disk after this

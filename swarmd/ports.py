@@ -6,7 +6,7 @@ loop's (`asyncio.sleep`, `asyncio.timeout` are virtual under the simulator); wha
 across processes or restarts comes from `Clock`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NewType, Protocol, TypeVar
 
 import msgspec
@@ -427,4 +427,8 @@ class Kernel(Protocol):
 
     async def sysctl(self, name: str, value: str) -> None:
         """Write /proc/sys/`name` (slashes); no error if the file does not exist."""
+        ...
+
+    def links_gone(self) -> AsyncGenerator[str, None]:
+        """Names of links deleted from now on; an empty one when some may have been missed."""
         ...

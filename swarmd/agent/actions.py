@@ -61,6 +61,12 @@ class Start(_Tagged, frozen=True, kw_only=True):
     container_id: str
 
 
+class LeadAway(_Tagged, frozen=True, kw_only=True):
+    """Wait until no node sends new connections to the task; a bounded time.  May be cut short."""
+
+    task: Task
+
+
 class Signal(_Tagged, frozen=True, kw_only=True):
     """Ask the container's process to end."""
 
@@ -80,7 +86,9 @@ class Remove(_Tagged, frozen=True, kw_only=True):
     container_id: str
 
 
-Action = FindImage | Pull | AwaitNetworks | Create | Inspect | Start | Signal | Kill | Remove
+Action = (
+    FindImage | Pull | AwaitNetworks | Create | Inspect | Start | LeadAway | Signal | Kill | Remove
+)
 
 
 class ImageFound(_Tagged, frozen=True, kw_only=True):
@@ -114,7 +122,7 @@ class Inspected(_Tagged, frozen=True, kw_only=True):
 
 
 class Done(_Tagged, frozen=True, kw_only=True):
-    """A start, signal, kill or removal was carried out."""
+    """A start, signal, kill or removal was carried out; traffic has been led away."""
 
 
 class Refused(_Tagged, frozen=True, kw_only=True):

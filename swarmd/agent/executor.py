@@ -11,6 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
+import msgspec
+
 from swarmd.agent.actions import (
     Action,
     AwaitNetworks,
@@ -22,6 +24,7 @@ from swarmd.agent.actions import (
     Inspect,
     Inspected,
     Kill,
+    LeadAway,
     Lost,
     NetworksReady,
     Outcome,
@@ -45,6 +48,16 @@ log = logging.getLogger(__name__)
 NO_NETWORKS = "node is missing network attachments, ip addresses may be exhausted"
 
 
+class NodeNetworks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the node's data plane does for a task."""
+
+    #: before a create: returns when the node's part of the task's networks stands, with the task's
+    #: endpoints.  EngineError with status 0: try again; other SwarmErrors reject the task
+    ready: Callable[[Task], Awaitable[TaskNetworks]]
+    #: before a stop: returns when no node sends new connections to the task any more
+    led_away: Callable[[Task], Awaitable[None]]
+
+
 class Executor:
     """Carries out orders, each in a task of its own."""
 
@@ -52,11 +65,11 @@ class Executor:
         self,
         engine: Engine,
         config: AgentConfig,
-        networks_ready: Callable[[Task], Awaitable[TaskNetworks]],
+        networks: NodeNetworks,
         place: Callable[[], Place | None],
     ) -> None:
         self._engine, self._config = engine, config
-        self._networks_ready = networks_ready
+        self._networks = networks
         #: None while the engine has not said who it is
         self._place = place
         self._engine_lane = asyncio.Semaphore(config.engine_calls)
@@ -102,6 +115,10 @@ class Executor:
     def _too_late(self, order: Order, limit_s: Seconds) -> Outcome:
         if order.key in self._cut:
             return Lost(message="no longer wanted")
+        if isinstance(order.action, LeadAway):
+            # A node that does not answer must not keep a task from being stopped.
+            log.info("stopped before all traffic was led away", extra={"task": order.key})
+            return Done()
         if isinstance(order.action, AwaitNetworks):
             return Refused(status=503, message=NO_NETWORKS)
         log.warning(
@@ -120,6 +137,8 @@ class Executor:
             case AwaitNetworks():
                 # The node's networks are made by others: no lane of ours to wait in.
                 return asyncio.Semaphore(1), config.networks_s
+            case LeadAway():
+                return asyncio.Semaphore(1), config.lead_away_s
             case Remove():
                 return self._quick_lane, config.call_s
             case FindImage() | Inspect() | Signal() | Kill():
@@ -134,8 +153,8 @@ class Executor:
                 return ImageFound(is_local=await engine.has_image(image))
             case Pull():
                 return await self._pull(action)
-            case AwaitNetworks(task=task):
-                return NetworksReady(networks=await self._networks_ready(task))
+            case AwaitNetworks() | LeadAway():
+                return await self._await_node(action)
             case Create():
                 return await self._create(action)
             case Inspect(reference=reference):
@@ -150,6 +169,12 @@ class Executor:
                 await engine.remove_container(container_id)
             case _:
                 assert_never(action)
+        return Done()
+
+    async def _await_node(self, action: AwaitNetworks | LeadAway) -> Outcome:
+        if isinstance(action, AwaitNetworks):
+            return NetworksReady(networks=await self._networks.ready(action.task))
+        await self._networks.led_away(action.task)
         return Done()
 
     async def _pull(self, action: Pull) -> Outcome:

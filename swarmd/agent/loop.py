@@ -8,14 +8,14 @@ one thread and is never touched across an await.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from swarmd.agent.actions import Lost
 from swarmd.agent.description import NodeFacts, describe
-from swarmd.agent.executor import Executor
+from swarmd.agent.executor import Executor, NodeNetworks
 from swarmd.agent.logs import LogServer
 from swarmd.agent.observe import EngineWatch
 from swarmd.agent.presence import LocalContainer
@@ -30,9 +30,9 @@ from swarmd.errors import EngineError
 from swarmd.model.assignment import SessionMessage, StatusUpdate
 from swarmd.model.ids import ClusterID, NodeID, TaskID
 from swarmd.model.node import NodeDescription
-from swarmd.model.task import Task, TaskState
+from swarmd.model.task import TaskState
 from swarmd.ports import Clock, Disk, Engine, Random
-from swarmd.wire.container import CLUSTER_LABEL, Place, TaskNetworks
+from swarmd.wire.container import CLUSTER_LABEL, Place
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +60,14 @@ class AgentHooks(msgspec.Struct, frozen=True, kw_only=True):
     connect: Connect
     #: what the daemon knows of the node; asked before each description
     facts: Callable[[], NodeFacts]
-    #: before a create: returns when the node's part of the task's networks stands, with the task's
-    #: endpoints.  EngineError with status 0: try again; other SwarmErrors reject the task
-    networks_ready: Callable[[Task], Awaitable[TaskNetworks]]
+    networks: NodeNetworks
     #: every message of the session, the first one included
     on_session: Callable[[SessionMessage], None]
     #: all tasks that have a container here, whenever one of them changed; for the first time when
     #: everything that was running before this process was looked at
     on_local: Callable[[tuple[LocalContainer, ...]], None]
+    #: the engine answers (again): what it keeps may be another than before
+    on_engine: Callable[[], None]
 
 
 class Agent:
@@ -94,6 +94,8 @@ class Agent:
         self._session: SessionLoop | None = None
         #: the engine's health as the session was last hurried with
         self._was_reachable = False
+        #: how often the engine was found when it was last told
+        self._finds = 0
 
     @property
     def is_engine_reachable(self) -> bool:
@@ -107,7 +109,7 @@ class Agent:
         clock = SteadyClock(ports.clock)
         rules = Rules(cluster_id=self._cluster_id, withdraw=int(config.withdraw_s * _NANO))
         worker = Worker(rules, patience=int(config.report_s * _NANO), saved=saved)
-        executor = Executor(ports.engine, config, self._hooks.networks_ready, self._place)
+        executor = Executor(ports.engine, config, self._hooks.networks, self._place)
         session = self._session = self._session_loop(worker)
         try:
             async with asyncio.TaskGroup() as group:
@@ -213,6 +215,9 @@ class Agent:
     def _heard(self) -> None:
         """The watch told the worker something."""
         self._bell.ring()
+        if self._watch.finds != self._finds:
+            self._finds = self._watch.finds
+            self._hooks.on_engine()
         if self._session is not None and self._was_reachable != self._watch.is_reachable:
             self._was_reachable = self._watch.is_reachable
             self._session.health.ring()

@@ -46,6 +46,8 @@ class EngineWatch:
         #: as last told; None until the engine answered once
         self.info: EngineInfo | None = None
         self.is_reachable = False
+        #: times that the engine was found: at first, and after each time it was away or seemed so
+        self.finds = 0
         #: set once the engine answered, or did not
         self.was_asked = asyncio.Event()
         self._suspicion = Bell()
@@ -62,6 +64,7 @@ class EngineWatch:
         loop = asyncio.get_running_loop()
         while True:
             if await self._ask():
+                self.finds += 1
                 worker.engine_found()
                 changed()
                 began = loop.time()

@@ -19,6 +19,7 @@ from swarmd.agent.actions import (
     ImageFound,
     Inspected,
     Kill,
+    LeadAway,
     Lost,
     NetworksReady,
     Outcome,
@@ -43,6 +44,8 @@ _ABSENT = Sighting(container=None)
 
 def after(local: Local, action: Action, outcome: Outcome, *, now: Timestamp, rules: Rules) -> Local:
     """The task once `action` has ended with `outcome`."""
+    if isinstance(action, LeadAway):
+        return _led_away(local, now)
     match outcome:
         case Refused():
             return _refused(local, action, outcome, now)
@@ -108,6 +111,22 @@ def is_of(container: Container, local: Local, rules: Rules) -> bool:
         and labels.get(CLUSTER_LABEL) == rules.cluster_id
         and local.memory.container_id in ("", container.id)
     )
+
+
+def _led_away(local: Local, now: Timestamp) -> Local:
+    """However the wait has ended: a stop waits for nobody any longer."""
+    stopping = local.memory.stopping
+    if stopping is None:
+        return local
+    # What was waited for beyond the least pause is not taken off the grace.
+    late = max(0, now - stopping.signal_at)
+    stopping = msgspec.structs.replace(
+        stopping,
+        is_led_away=True,
+        signal_at=stopping.signal_at + late,
+        kill_at=stopping.kill_at + late,
+    )
+    return msgspec.structs.replace(local, memory=_remembering(local, stopping=stopping))
 
 
 def _done(local: Local, action: Action, now: Timestamp) -> dict[str, object]:

@@ -25,6 +25,7 @@ from swarmd.agent.actions import (
     FindImage,
     Inspect,
     Kill,
+    LeadAway,
     Pull,
     Remove,
     Signal,
@@ -52,16 +53,18 @@ class Rules(Record, frozen=True, kw_only=True):
     """What is the same for all tasks of a node."""
 
     cluster_id: ClusterID
-    #: nanoseconds between "it serves no more" and the stop signal, for tasks in cluster networks
+    #: least nanoseconds between "it serves no more" and the stop signal, for tasks in cluster networks
     withdraw: int = 0
 
 
 class Stopping(Record, frozen=True, kw_only=True):
     """A stop under way, on disk."""
 
-    #: before it, traffic is being led elsewhere
+    #: before it, connections under way may end
     signal_at: Timestamp
     kill_at: Timestamp
+    #: no node sends new connections any more, as far as that can be known; no signal before
+    is_led_away: bool = True
     #: the engine took the signal
     is_signalled: bool = False
     #: the container failed its check; the task will be FAILED, not SHUTDOWN
@@ -299,11 +302,14 @@ def _stop(local: Local, container: Container, now: Timestamp, rules: Rules) -> S
     grace = DEFAULT_GRACE if grace is None else grace
     stopping = local.memory.stopping
     if stopping is None:
-        is_serving = local.state is TaskState.RUNNING and local.task.attachments
+        is_serving = local.state is TaskState.RUNNING and bool(local.task.attachments)
         signal_at = now + (rules.withdraw if is_serving else 0)
         is_unhealthy = local.is_wanted and container.health == "unhealthy"
         stopping = Stopping(
-            signal_at=signal_at, kill_at=signal_at + grace, is_unhealthy=is_unhealthy
+            signal_at=signal_at,
+            kill_at=signal_at + grace,
+            is_led_away=not is_serving,
+            is_unhealthy=is_unhealthy,
         )
     # A clock that was set back while swarmd was down must not stretch the grace.
     latest = now + rules.withdraw + grace + KILL_AGAIN
@@ -313,6 +319,8 @@ def _stop(local: Local, container: Container, now: Timestamp, rules: Rules) -> S
     local = _with_memory(local, stopping=stopping)
     if now >= stopping.kill_at:
         return _step(local, Kill(container_id=container.id))
+    if not stopping.is_led_away:
+        return _step(local, LeadAway(task=local.task))
     if now < stopping.signal_at:
         return Step(memory=local.memory, wake_at=stopping.signal_at)
     if not stopping.is_signalled:

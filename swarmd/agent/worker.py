@@ -19,6 +19,7 @@ from swarmd.agent.actions import (
     Action,
     AwaitNetworks,
     Create,
+    LeadAway,
     Outcome,
     Pull,
     Remove,
@@ -246,7 +247,7 @@ class Worker:
                 continue
             if action is None:
                 orders += self._advance(local, now)
-            elif not local.is_wanted and isinstance(action, Pull | AwaitNetworks):
+            elif _is_in_vain(local, action):
                 cancelled.append(task_id)
         self._in_flight.update((order.key, order.action) for order in orders)
         wake_at = self._wakes[0][0] if self._wakes else None
@@ -403,6 +404,14 @@ class Worker:
         """Whether a task of this node will not run (again)."""
         local = self._tasks.get(task_id)
         return local is not None and local.state.is_terminal
+
+
+def _is_in_vain(local: Local, action: Action) -> bool:
+    """Whether an action in flight is to be cut short: its task is not wanted any more."""
+    if isinstance(action, Pull | AwaitNetworks):
+        return not local.is_wanted
+    # A forced removal does not wait for traffic.
+    return isinstance(action, LeadAway) and local.is_condemned
 
 
 def _not_behind(memory: Memory | None, task: Task) -> Memory:

@@ -12,6 +12,7 @@ from swarmd.agent.presence import LocalContainer
 from swarmd.daemon import methods
 from swarmd.daemon.links import Links
 from swarmd.daemon.ports import Ports
+from swarmd.daemon.withdrawals import Tell, Withdrawals, Withdrawn
 from swarmd.dns.server import Resolver
 from swarmd.errors import EngineError, SwarmError
 from swarmd.ingress.loop import MeshLoop
@@ -19,11 +20,13 @@ from swarmd.ingress.loop import leave as leave_mesh
 from swarmd.ingress.vips import VipLoop
 from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
-from swarmd.model.dataplane import DataPlane, LocalTask, without_nodes, without_tasks
+from swarmd.model.dataplane import Backend, DataPlane, LocalTask, without
+from swarmd.model.devices import BRIDGE_PREFIX, VXLAN_PREFIX
 from swarmd.model.ids import NodeID, TaskID
 from swarmd.model.task import Task
 from swarmd.overlay.carry import leave as leave_overlay
 from swarmd.overlay.loop import OverlayLoop
+from swarmd.ports import Peer
 from swarmd.wire.container import TaskNetworks
 from swarmd.wire.packed import unpack
 
@@ -36,7 +39,12 @@ class DataPlanes:
     """Owns the overlay's, the mesh's and the resolver's loops."""
 
     def __init__(
-        self, ports: Ports, links: Links, node_id: NodeID, upstreams: tuple[str, ...]
+        self,
+        ports: Ports,
+        links: Links,
+        node_id: NodeID,
+        upstreams: tuple[str, ...],
+        tell_peer: Tell,
     ) -> None:
         self._ports, self._links, self._node_id = ports, links, node_id
         self._mesh = MeshLoop(ports.kernel)
@@ -46,8 +54,11 @@ class DataPlanes:
         self._upstreams = upstreams
         self._plane: DataPlane | None = None
         self._dead: set[NodeID] = set()
-        #: local tasks that have a container but serve no more, or not yet
-        self._withdrawn: frozenset[TaskID] = frozenset()
+        #: tasks of this node that traffic may go to; None until the agent has looked
+        self._serving: frozenset[TaskID] | None = None
+        #: tasks that serve no more, by the word of their own node
+        self._withdrawn: dict[TaskID, NodeID] = {}
+        self._withdrawals = Withdrawals(tell_peer)
         #: (leader's address, session id)
         self._session: tuple[str, str] | None = None
         self._new_session = asyncio.Event()
@@ -64,6 +75,8 @@ class DataPlanes:
                 ("vips", self._vips.run),
                 ("resolver", self._resolver.run),
                 ("plane", self._follow),
+                ("withdrawals", self._withdrawals.run),
+                ("links", self._watch_links),
             ):
                 group.create_task(supervise(name, run, uniform))
 
@@ -83,16 +96,36 @@ class DataPlanes:
                 items = self._links.stream(leader, methods.DATA_PLANE, session_id.encode())
                 async with aclosing(items):
                     async for item in items:
-                        self._plane = unpack(item, DataPlane)
-                        self._tell()
+                        self._take(unpack(item, DataPlane))
             except SwarmError as error:
                 log.debug("data plane not followed", extra={"reason": str(error)})
             await asyncio.sleep(AGAIN_S)
 
+    async def _watch_links(self) -> None:
+        """A bridge or tunnel that somebody deletes is made anew at once."""
+        async with aclosing(self._ports.kernel.links_gone()) as names:
+            async for name in names:
+                if not name or name.startswith((BRIDGE_PREFIX, VXLAN_PREFIX)):
+                    self.look()
+
+    def _take(self, plane: DataPlane) -> None:
+        self._plane = plane
+        if self._withdrawn:
+            # Once it has no endpoint any more, no plane will name it again.
+            known = {e.task_id for network in plane.networks for e in network.endpoints}
+            self._withdrawn = {i: node for i, node in self._withdrawn.items() if i in known}
+        self._tell()
+
+    def _is_gone(self, backend: Backend) -> bool:
+        if backend.node_id == self._node_id:
+            return self._serving is not None and backend.task_id not in self._serving
+        is_withdrawn = self._withdrawn.get(backend.task_id) == backend.node_id
+        return is_withdrawn or backend.node_id in self._dead
+
     def _tell(self) -> None:
         if self._plane is None:
             return
-        plane = without_tasks(without_nodes(self._plane, self._dead), self._withdrawn)
+        plane = without(self._plane, self._is_gone)
         # Forwarding entries before the names and maps that send traffic there.
         self._overlay.follow(plane)
         self._mesh.follow(plane)
@@ -107,7 +140,26 @@ class DataPlanes:
         except (EngineError, OSError) as error:
             log.warning("data plane not removed", extra={"reason": str(error)})
 
+    # ---- between nodes
+
+    async def withdrawn(self, peer: Peer, payload: bytes) -> bytes:
+        """Withdrawn → empty, once no table here leads to these tasks of the peer."""
+        for task_id in unpack(payload, Withdrawn).task_ids:
+            self._withdrawn[task_id] = NodeID(peer.node_id)
+        self._tell()
+        await self._settled()
+        return b""
+
+    async def _settled(self) -> None:
+        await self._mesh.settled()
+        await self._vips.settled()
+
     # ---- what the node tells it
+
+    def look(self) -> None:
+        """Something may have changed on the node: the engine came back, a bridge is gone."""
+        self._overlay.look()
+        self._mesh.look()
 
     def on_session(self, leader: str, message: SessionMessage) -> None:
         """The agent has a session, with this leader."""
@@ -118,7 +170,12 @@ class DataPlanes:
 
     def on_local(self, containers: tuple[LocalContainer, ...]) -> None:
         """All tasks that have a container here."""
-        self._withdrawn = frozenset(c.task.id for c in containers if not c.is_serving)
+        before, self._serving = (
+            self._serving,
+            frozenset(c.task.id for c in containers if c.is_serving),
+        )
+        if before is not None and self._plane is not None:
+            self._withdrawals.announce(sorted(before - self._serving), self._plane)
         self._vips.follow_tasks([_local_task(c) for c in containers if c.pid])
         self._tell()
 
@@ -138,6 +195,11 @@ class DataPlanes:
             return TaskNetworks()
         ids = [attachment.network_id for attachment in task.attachments]
         return await self._overlay.attach(task.id, ids, self._upstreams)
+
+    async def led_away(self, task: Task) -> None:
+        """Returns when neither this node nor another sends new connections to a task."""
+        await self._settled()
+        await self._withdrawals.heard(task.id)
 
 
 def _local_task(container: LocalContainer) -> LocalTask:

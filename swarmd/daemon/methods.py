@@ -19,6 +19,7 @@ REPORT = "dispatcher.report"
 LOG_SUBSCRIPTIONS = "dispatcher.log_subscriptions"
 PUBLISH_LOGS = "dispatcher.publish_logs"
 DATA_PLANE = "dispatcher.data_plane"
+WITHDRAWN = "node.withdrawn"
 ENLIST = "raft.enlist"
 RETIRE = "raft.retire"
 FORWARD = "api.forward"
@@ -38,6 +39,7 @@ RULES: Mapping[str, Access] = {
     LOG_SUBSCRIPTIONS: Access.NODES,
     PUBLISH_LOGS: Access.NODES,
     DATA_PLANE: Access.NODES,
+    WITHDRAWN: Access.NODES,
     ENLIST: Access.MANAGERS,
     RETIRE: Access.NODES,
     FORWARD: Access.MANAGERS,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from swarmd.agent.description import NodeFacts
+from swarmd.agent.executor import NodeNetworks
 from swarmd.agent.loop import Agent, AgentHooks, AgentPorts
 from swarmd.ca.authorize import Authority, authority, authorize, authorize_server, has_ended
 from swarmd.ca.renew import renew_at
@@ -20,6 +21,7 @@ from swarmd.daemon.identity import Identity, save
 from swarmd.daemon.links import Links
 from swarmd.daemon.managing import Managing
 from swarmd.daemon.ports import Ports
+from swarmd.daemon.withdrawals import TOLD_S, Withdrawn
 from swarmd.dispatcher.server import Answer
 from swarmd.dispatcher.sessions import CONFIRM_S
 from swarmd.errors import NoLeaderError, SwarmError, UnavailableError
@@ -29,6 +31,7 @@ from swarmd.gossip.messages import Member, Status
 from swarmd.gossip.settings import DEFAULTS, GossipSettings
 from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
+from swarmd.model.dataplane import PlaneNode
 from swarmd.model.ids import NodeID
 from swarmd.net.addresses import join_address, split_address
 from swarmd.net.serve import Handler, serve
@@ -67,7 +70,11 @@ class Node:
         self.managing = Managing(
             lambda: self.identity, self.keep, ports, self.links, self._ask, settings.raft
         )
-        self.planes = DataPlanes(ports, self.links, identity.node_id, settings.upstreams)
+        #: to every node, not to managers alone
+        self.peers = Links(ports.network, lambda: self.identity.credentials, self._judge_peer)
+        self.planes = DataPlanes(
+            ports, self.links, identity.node_id, settings.upstreams, self._tell_peer
+        )
         self.agent = Agent(
             AgentPorts(
                 engine=ports.engine, clock=ports.clock, random=ports.random, disk=ports.disk
@@ -75,9 +82,12 @@ class Node:
             AgentHooks(
                 connect=self._connect,
                 facts=lambda: settings.facts,
-                networks_ready=self.planes.networks_ready,
+                networks=NodeNetworks(
+                    ready=self.planes.networks_ready, led_away=self.planes.led_away
+                ),
                 on_session=self._on_session,
                 on_local=self.planes.on_local,
+                on_engine=self.planes.look,
             ),
             settings.agent,
             node_id=identity.node_id,
@@ -104,6 +114,7 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.links.run())
+                group.create_task(self.peers.run())
                 group.create_task(self.managing.run())
                 for name, run in (
                     ("gossip", self._gossip),
@@ -153,8 +164,22 @@ class Node:
     def _handler(self, method: str) -> Handler | None:
         if method == methods.FORWARD:
             return self.forward
+        if method == methods.WITHDRAWN:
+            return self.planes.withdrawn
         manager = self.managing.manager
         return None if manager is None else manager.handlers.get(method)
+
+    async def _tell_peer(self, node: PlaneNode, withdrawn: Withdrawn) -> None:
+        """Workers answer at the port that this node does."""
+        port = split_address(Address(self.identity.advertise_address))[1]
+        address = join_address(node.addresses[0], port)
+        for manager in self.identity.managers:
+            if manager.node_id == node.id:
+                address = Address(manager.address)
+        await self.peers.call(address, methods.WITHDRAWN, pack(withdrawn), timeout_s=TOLD_S)
+
+    def _judge_peer(self, peer: Peer, _node_id: str) -> None:
+        authorize(methods.WITHDRAWN, peer, self._authority(), self._ports.clock.wall())
 
     def _authority(self) -> Authority:
         manager = self.managing.manager

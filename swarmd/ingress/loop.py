@@ -12,6 +12,7 @@ from swarmd.ingress.lingering import datagram_backends, forget_commands
 from swarmd.ingress.routes import ROUTES, RULES, read_routes, route_work
 from swarmd.ingress.rules import host_rules
 from swarmd.lib.bell import Bell
+from swarmd.lib.settled import Settled
 from swarmd.model.dataplane import DataPlane, published
 from swarmd.ports import Kernel, Seconds
 
@@ -30,6 +31,7 @@ class MeshLoop:
         self._kernel, self._period_s = kernel, period_s
         self._plane: DataPlane | None = None
         self._bell = Bell()
+        self._settled = Settled()
         #: as of the last round; what left since then is forgotten
         self._datagram_backends: frozenset[str] = frozenset()
         #: said once, not every half minute
@@ -39,11 +41,16 @@ class MeshLoop:
         """The newest wanted state, without backends that are known to be dead."""
         before, self._plane = self._plane, plane
         if before is None or _concern(plane) != _concern(before):
+            self._settled.tell()
             self._bell.ring()
 
     def look(self) -> None:
         """Something may have changed: a bridge was made, a container started, the engine came back."""
         self._bell.ring()
+
+    async def settled(self) -> None:
+        """Returns when the newest wanted state is written; as long as it takes."""
+        await self._settled.wait()
 
     async def run(self) -> None:
         """Until cancelled; everything stays as it is then."""
@@ -54,8 +61,10 @@ class MeshLoop:
                 pause_s = await self._round(self._plane)
 
     async def _round(self, plane: DataPlane) -> Seconds:
+        number = self._settled.begin()
         try:
             is_whole = await _write(self._kernel, plane)
+            self._settled.end(number)
             await self._forget(plane)
             await self._open_firewall(plane)
         except OSError as error:

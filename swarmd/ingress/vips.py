@@ -13,6 +13,7 @@ import msgspec
 
 from swarmd.ingress.vip import ContainerRules
 from swarmd.lib.bell import Bell
+from swarmd.lib.settled import Settled
 from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import TaskID
 from swarmd.ports import Kernel
@@ -40,6 +41,7 @@ class VipLoop:
         self._tasks: dict[TaskID, LocalTask] = {}
         self._written: dict[TaskID, _Written] = {}
         self._bell = Bell()
+        self._settled = Settled()
         #: set, and replaced, whenever tables were written
         self._news = asyncio.Event()
 
@@ -47,12 +49,17 @@ class VipLoop:
         """The newest wanted state, without backends that are known to be dead."""
         if plane != self._plane:
             self._plane = plane
+            self._settled.tell()
             self._bell.ring()
 
     def follow_tasks(self, tasks: Sequence[LocalTask]) -> None:
         """All tasks of this node whose containers run and have addresses in cluster networks."""
         self._tasks = {task.task_id: task for task in tasks}
         self._bell.ring()
+
+    async def settled(self) -> None:
+        """Returns when the newest wanted state is in every container; as long as it takes."""
+        await self._settled.wait()
 
     async def written(self, task_id: TaskID) -> None:
         """Returns when the task's container runs and has a table; waits as long as it takes."""
@@ -77,6 +84,7 @@ class VipLoop:
 
     async def _round(self, plane: DataPlane) -> bool:
         """Whether all tables are as they are to be."""
+        number = self._settled.begin()
         tasks = self._tasks
         self._written = {i: written for i, written in self._written.items() if i in tasks}
         missing = []
@@ -90,7 +98,10 @@ class VipLoop:
         if writes:
             self._news.set()
             self._news = asyncio.Event()
-        return all(write.result() for write in writes)
+        is_whole = all(write.result() for write in writes)
+        if is_whole:
+            self._settled.end(number)
+        return is_whole
 
     async def _write(self, task_id: TaskID, wanted: _Written) -> bool:
         try:

@@ -2,17 +2,21 @@
 
 A manager computes it from the committed state and sends it with the node's assignments.  It names
 what is *meant* to be reached; what gossip or the node itself knows to be dead is only subtracted
-(`without_nodes`, `without_tasks`), so a node that hears no manager goes on with what it last knew.
+(`without`), so a node that hears no manager goes on with what it last knew.
 
 Addresses are text without prefix length, in tuples with at most one per family.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+import operator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from swarmd.model.base import Record
 from swarmd.model.ids import NetworkID, NodeID, ServiceID, TaskID
+
+R = TypeVar("R", bound=Record)
 
 #: UDP port of VXLAN between nodes (RFC 7348; Docker's own as well).
 VXLAN_PORT = 4789
@@ -140,19 +144,18 @@ class LocalTask(Record, frozen=True, kw_only=True, gc=False):
 _Predicate = Callable[[Backend], bool]
 
 
-def without_nodes(plane: DataPlane, dead: Collection[NodeID]) -> DataPlane:
-    """With no backends on dead nodes.
+def without(plane: DataPlane, is_gone: _Predicate) -> DataPlane:
+    """With no backends that are gone; what has none of them is the same object.
 
     Their endpoints stay: nobody is sent there, and a node that turns out to live is reached at once.
     """
-    return _filtered(plane, lambda backend: backend.node_id not in dead) if dead else plane
+    services = tuple(_service_without(service, is_gone) for service in plane.services)
+    return _changed(plane, plane.services, services=services)
 
 
 def without_tasks(plane: DataPlane, withdrawn: Collection[TaskID]) -> DataPlane:
-    """With no backends among tasks that their own node has withdrawn, or has seen ending."""
-    return (
-        _filtered(plane, lambda backend: backend.task_id not in withdrawn) if withdrawn else plane
-    )
+    """With no backends among these tasks."""
+    return without(plane, lambda backend: backend.task_id in withdrawn)
 
 
 def published(plane: DataPlane) -> Iterator[tuple[PlanePort, tuple[Backend, ...]]]:
@@ -167,16 +170,18 @@ def published(plane: DataPlane) -> Iterator[tuple[PlanePort, tuple[Backend, ...]
             yield port, backends
 
 
-def _filtered(plane: DataPlane, is_kept: _Predicate) -> DataPlane:
-    services = tuple(_filtered_service(service, is_kept) for service in plane.services)
-    return msgspec.structs.replace(plane, services=services)
+def _service_without(service: PlaneService, is_gone: _Predicate) -> PlaneService:
+    networks = tuple(_part_without(part, is_gone) for part in service.networks)
+    return _changed(service, service.networks, networks=networks)
 
 
-def _filtered_service(service: PlaneService, is_kept: _Predicate) -> PlaneService:
-    networks = tuple(_filtered_part(part, is_kept) for part in service.networks)
-    return msgspec.structs.replace(service, networks=networks)
+def _part_without(part: ServiceNetwork, is_gone: _Predicate) -> ServiceNetwork:
+    kept = tuple(backend for backend in part.backends if not is_gone(backend))
+    return _changed(part, part.backends, backends=kept)
 
 
-def _filtered_part(part: ServiceNetwork, is_kept: _Predicate) -> ServiceNetwork:
-    kept = tuple(backend for backend in part.backends if is_kept(backend))
-    return msgspec.structs.replace(part, backends=kept)
+def _changed(record: R, before: Sequence[object], **after: Sequence[object]) -> R:
+    """The record with the new items, or itself if they are those it has."""
+    (items,) = after.values()
+    is_same = len(items) == len(before) and all(map(operator.is_, items, before))
+    return record if is_same else msgspec.structs.replace(record, **after)

@@ -8,9 +8,11 @@ is bounded in time, and each is killed with the call that waits for it.
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
+from swarmd.net.netlink import links_gone
 from swarmd.ports import Seconds
 
 #: Longest that a command may take; a table of thousands of rules takes a tenth of a second.
@@ -51,6 +53,12 @@ class LinuxKernel:
     async def sysctl(self, name: str, value: str) -> None:
         """`net/ipv4/conf/swb4096/rp_filter`; what this kernel does not have is left out."""
         _write_setting(Path("/proc/sys", name), value)
+
+    async def links_gone(self) -> AsyncGenerator[str, None]:
+        """By rtnetlink, without a process."""
+        async with aclosing(links_gone()) as names:
+            async for name in names:
+                yield name
 
     async def _batch(self, tool: str, lines: Sequence[str]) -> None:
         if lines:

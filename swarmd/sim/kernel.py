@@ -4,8 +4,9 @@ It answers `ip` and `bridge` in iproute2's JSON and refuses a line about a devic
 as the real ones do.  Rules of nftables are counted, not kept: nobody reads them back.
 """
 
+import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from swarmd.dns.sockets import Answer
 from swarmd.ingress.marks import MARK, MARK_MASK
@@ -25,6 +26,8 @@ class KernelState:
         #: (table, destination) → row
         self.routes: dict[tuple[str, str], Row] = {}
         self.rules: dict[str, Row] = {}
+        #: who is told of links that are deleted
+        self.watchers: list[asyncio.Queue[str]] = []
         self.crash()
 
     def crash(self) -> None:
@@ -42,6 +45,8 @@ class KernelState:
         """A device goes, with its entries.  Raises OSError if there is none."""
         self.link(name)
         del self.links[name]
+        for watcher in self.watchers:
+            watcher.put_nowait(name)
         for facts in self.links.values():
             if facts.get("master") == name:
                 del facts["master"]
@@ -206,6 +211,16 @@ class SimKernel:
     async def sysctl(self, name: str, value: str) -> None:
         """As `Kernel.sysctl`: nobody reads it back."""
         assert name, value
+
+    async def links_gone(self) -> AsyncGenerator[str, None]:
+        """As `Kernel.links_gone`."""
+        names: asyncio.Queue[str] = asyncio.Queue()
+        self._state.watchers.append(names)
+        try:
+            while True:
+                yield await names.get()
+        finally:
+            self._state.watchers.remove(names)
 
 
 class _Bound:

@@ -46,6 +46,7 @@ IO = {
     "swarmd.gossip.loop",
     "swarmd.ingress.vips",
     "swarmd.lib.bell",
+    "swarmd.lib.settled",
     "swarmd.lib.tasks",
     "swarmd.overlay.loop",
     "swarmd.raft.links",

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from swarmd.agent.description import NodeFacts
+from swarmd.agent.executor import NodeNetworks
 from swarmd.agent.loop import Agent, AgentHooks, AgentPorts, leave
 from swarmd.agent.presence import LocalContainer
 from swarmd.agent.state import ASSIGNMENTS_FILE, MEMORIES_FILE
@@ -41,6 +42,11 @@ class World:
         self.network_error: Exception | None = None
         self.waiting_for_networks = 0
         self.networks_hang = False
+        #: other nodes still lead traffic here until it is set
+        self.traffic_ends = asyncio.Event()
+        self.traffic_ends.set()
+        #: times that the engine was found
+        self.finds = 0
         self.agent = self._new_agent()
 
     def _new_agent(self) -> Agent:
@@ -49,9 +55,10 @@ class World:
             AgentHooks(
                 connect=self.manager.connect,
                 facts=lambda: NodeFacts(hostname="fallback"),
-                networks_ready=self._networks_ready,
+                networks=NodeNetworks(ready=self._networks_ready, led_away=self._led_away),
                 on_session=self.sessions.append,
                 on_local=self._on_local,
+                on_engine=self._on_engine,
             ),
             self.config,
             node_id=NODE,
@@ -70,6 +77,13 @@ class World:
         if self.network_error is not None:
             raise self.network_error
         return self.networks
+
+    def _on_engine(self) -> None:
+        self.finds += 1
+
+    async def _led_away(self, task: Task) -> None:
+        assert task.attachments
+        await self.traffic_ends.wait()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -362,6 +376,49 @@ def test_traffic_is_led_elsewhere_before_a_container_is_asked_to_stop() -> None:
             assert not world.machine.signals
             await until(lambda: world.machine.signals)
             assert loop.time() - withdrawn_at >= world.config.withdraw_s - 0.05
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ends_after_s", [1.2, None])
+def test_a_stop_waits_for_nodes_that_still_send_traffic_but_not_for_ever(
+    ends_after_s: float | None,
+) -> None:
+    """A node under load changes its tables late; one that is gone never says so."""
+    world = World()
+    world.networks = TaskNetworks(endpoints=(TaskEndpoint(network="swarmd-net0"),))
+    world.traffic_ends.clear()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with world.running():
+            await until(lambda: world.sessions)
+            world.manager.want(task(1, networks=1))
+            await until(lambda: world.shows(1, "running"))
+            world.manager.want(task(1, TaskState.SHUTDOWN, networks=1))
+            await until(lambda: not world.local[0].is_serving, within_s=0.1)
+            withdrawn_at = loop.time()
+            if ends_after_s is not None:
+                loop.call_later(ends_after_s, world.traffic_ends.set)
+            await until(lambda: world.machine.signals)
+            waited_s = loop.time() - withdrawn_at
+            assert waited_s == pytest.approx(ends_after_s or world.config.lead_away_s, abs=0.1)
+
+    run(scenario())
+
+
+def test_the_node_hears_each_time_that_the_engine_was_found() -> None:
+    """What the engine keeps, its networks and firewall, may be another than before."""
+    world = World()
+
+    async def scenario() -> None:
+        async with world.running():
+            await until(lambda: world.finds == 1)
+            world.engine.leave()
+            await until(lambda: not world.agent.is_engine_reachable)
+            assert world.finds == 1
+            world.engine.back()
+            await until(lambda: world.finds == 2)
 
     run(scenario())
 

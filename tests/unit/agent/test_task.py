@@ -16,6 +16,7 @@ from swarmd.agent.actions import (
     Inspect,
     Inspected,
     Kill,
+    LeadAway,
     Lost,
     NetworksReady,
     Outcome,
@@ -299,8 +300,22 @@ def test_traffic_is_led_elsewhere_before_the_signal() -> None:
     one = local(TaskState.RUNNING, container(), desired=TaskState.SHUTDOWN, task=task(networks=1))
     one = msgspec.structs.replace(one, task=one.task.asked_to(TaskState.SHUTDOWN))
     life = Life(one)
-    assert (life.step.action, life.step.wake_at) == (None, T0 + RULES.withdraw)
+    assert life.step.action == LeadAway(task=one.task)
+    assert life.meets(Done()) is None
+    assert life.step.wake_at == T0 + RULES.withdraw
     assert isinstance(life.at(T0 + RULES.withdraw), Signal)
+
+
+def test_time_in_which_traffic_was_led_elsewhere_is_not_taken_off_the_grace() -> None:
+    """One of the other nodes took long, or never answered."""
+    one = local(TaskState.RUNNING, container(), task=task(networks=1))
+    life = Life(msgspec.structs.replace(one, spec=spec(stop_grace_period=3 * SECOND)))
+    assert isinstance(life.is_asked_to(TaskState.SHUTDOWN), LeadAway)
+    life.now = T0 + 2 * SECOND
+    assert isinstance(life.meets(Lost(message="no answer")), Signal)
+    stopping = life.local.memory.stopping
+    assert stopping is not None
+    assert stopping.kill_at == T0 + 5 * SECOND
 
 
 def test_a_stop_deadline_survives_a_restart_and_a_clock_that_was_set_back() -> None:

@@ -8,7 +8,7 @@ from swarmd.model.dataplane import (
     DataPlane,
     LocalTask,
     PlanePort,
-    without_nodes,
+    without,
     without_tasks,
 )
 from swarmd.model.ids import NetworkID, ServiceID
@@ -83,7 +83,7 @@ def test_a_port_without_backends_is_left_to_the_host_which_refuses() -> None:
 
 
 def test_backends_of_a_dead_node_get_no_connections_and_its_bridge_stays_known() -> None:
-    text = host_rules(without_nodes(plane(), {NODES[1]}))
+    text = host_rules(without(plane(), lambda backend: backend.node_id == NODES[1]))
     assert "10.0.0.102 ." not in text
     assert "02:42:0a:00:00:02 : 0x5d000002" in text
 

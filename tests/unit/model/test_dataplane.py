@@ -2,7 +2,7 @@
 
 import msgspec
 
-from swarmd.model.dataplane import DataPlane, published, without_nodes, without_tasks
+from swarmd.model.dataplane import DataPlane, published, without, without_tasks
 from tests.planes import INGRESS, NODES, STACK, WEB_1, WEB_2, plane
 
 
@@ -12,7 +12,7 @@ def backends(wanted: DataPlane) -> list[list[str]]:
 
 def test_a_dead_node_takes_its_backends_and_leaves_its_endpoints() -> None:
     """Gossip may only subtract; a node that turns out to live is reached at once."""
-    less = without_nodes(plane(), {NODES[1]})
+    less = without(plane(), lambda backend: backend.node_id == NODES[1])
     assert backends(less) == [[WEB_1], [WEB_1]]
     assert less.networks == plane().networks
 
@@ -23,7 +23,7 @@ def test_a_withdrawn_task_is_no_backend_in_any_network() -> None:
 
 def test_nothing_to_subtract_is_the_same_plane() -> None:
     known = plane()
-    assert without_nodes(known, ()) is known
+    assert without(known, lambda _: False) is known
     assert without_tasks(known, ()) is known
 
 
