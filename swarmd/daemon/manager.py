@@ -11,6 +11,7 @@ import msgspec
 
 from swarmd.daemon import methods
 from swarmd.daemon.authority import Authority
+from swarmd.daemon.gossip_keys import GossipKeys
 from swarmd.daemon.identity import Identity
 from swarmd.daemon.links import Links
 from swarmd.daemon.membership import Membership
@@ -28,7 +29,7 @@ from swarmd.ports import Connection, Peer, Timestamp
 from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID, RefusedError
 from swarmd.raft.member import Member, RaftPorts
 from swarmd.raft.seal import KeySealer
-from swarmd.store.apply import Touched
+from swarmd.store.apply import Touched, touches
 from swarmd.store.entry import Change, Kind, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
@@ -85,6 +86,7 @@ class Leading:
         self.dispatcher = Dispatcher(store, ports.clock, ports.random, term, ask)
         self._control = ControlLoop(store)
         self._membership = Membership(store, raft)
+        self._gossip_keys = GossipKeys(store, ports.random)
         self._uniform = ports.random.uniform
 
     async def run(self) -> None:
@@ -94,6 +96,7 @@ class Leading:
                 ("control", self._control.run),
                 ("dispatcher", self.dispatcher.run),
                 ("membership", self._membership.run),
+                ("gossip keys", self._gossip_keys.run),
             ):
                 group.create_task(supervise(name, run, self._uniform))
 
@@ -181,9 +184,7 @@ class Manager:
     def _follow_settings(self, touched: Sequence[Touched] | None) -> None:
         """The operator's settings of Raft; the times of elections hold from start to end."""
         cluster = self.store.view().cluster
-        if cluster is None or not (
-            touched is None or any(one.kind is Kind.CLUSTER for one in touched)
-        ):
+        if cluster is None or not touches(touched, Kind.CLUSTER):
             return
         settings = cluster.spec.raft
         self.raft.configure(

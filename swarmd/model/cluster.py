@@ -94,3 +94,5 @@ class Cluster(Record, frozen=True, kw_only=True):
     removed: tuple[Removed, ...] = ()
     #: what every manager understands; gates new fields and tags
     feature_level: int = 1
+    #: since when the newest gossip key has been the newest; 0 = since the cluster was founded
+    gossip_keys_since: Timestamp = 0

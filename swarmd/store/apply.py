@@ -4,7 +4,7 @@ The only thing computed here is what every put has in common: versions and times
 was decided by the proposer.  An entry whose request was answered before changes nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 import msgspec
@@ -49,6 +49,11 @@ class Touched(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_deleted: bool = False
     #: a task of which only the observed status changed
     is_status: bool = False
+
+
+def touches(touched: Sequence[Touched] | None, kind: Kind) -> bool:
+    """Whether a batch wrote or deleted such an object; what a watcher is told may be None."""
+    return touched is None or any(one.kind is kind for one in touched)
 
 
 def apply(tables: Tables, index: Version, entry: Entry) -> list[Touched]:
