@@ -391,7 +391,7 @@ class Daemon:
                     raft = manager.raft
                     await self._until(lambda: raft.status().leader not in (None, raft.status().id))
                 await node.goodbye()
-                return manager.leader_address() if manager is not None else node.leader
+                return manager.leader_address() if manager is not None else node.following.leader
         except (TimeoutError, SwarmError, ConnectionError) as error:
             log.info("left without a goodbye", extra={"reason": str(error)})
         return ""

@@ -1,9 +1,12 @@
 """The agent's client of the leader's dispatcher, over the calls between nodes."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from swarmd.daemon import methods
 from swarmd.daemon.links import Links
+from swarmd.errors import UnavailableError
 from swarmd.model.assignment import (
     Assignments,
     Heartbeat,
@@ -27,11 +30,34 @@ class RpcDispatcher:
 
     def __init__(self, links: Links, address: str) -> None:
         self._links, self.address = links, address
+        self._is_given_up = False
+        #: how long the session's next message is waited for, while it is: for ever, until given up
+        self._patience: asyncio.Timeout | None = None
 
     async def open(self, request: SessionRequest) -> AsyncGenerator[SessionMessage, None]:
-        """See `DispatcherClient`."""
-        async for item in self._links.stream(self.address, methods.SESSION, pack(request)):
-            yield unpack(item, SessionMessage)
+        """See `DispatcherClient`; UnavailableError also once it is given up."""
+        items = self._links.stream(self.address, methods.SESSION, pack(request))
+        async with aclosing(items):
+            while (item := await self._next(items)) is not None:
+                yield unpack(item, SessionMessage)
+
+    async def _next(self, items: AsyncGenerator[bytes, None]) -> bytes | None:
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(now if self._is_given_up else None) as self._patience:
+                return await anext(items, None)
+        except TimeoutError:
+            if not self._is_given_up:
+                raise
+            raise UnavailableError(f"{self.address} was given up") from None
+        finally:
+            self._patience = None
+
+    def give_up(self) -> None:
+        """Its node is dead: the session ends, whatever hangs."""
+        self._is_given_up = True
+        if self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def assignments(self, session_id: str) -> AsyncGenerator[Assignments, None]:
         """See `DispatcherClient`."""

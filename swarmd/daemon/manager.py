@@ -18,7 +18,7 @@ from swarmd.daemon.membership import Membership
 from swarmd.daemon.ports import Ports
 from swarmd.dispatcher.control.loop import ControlLoop
 from swarmd.dispatcher.nodes import left
-from swarmd.dispatcher.server import Ask, Dispatcher, managers_of
+from swarmd.dispatcher.server import Dispatcher, Witness, managers_of
 from swarmd.errors import NoLeaderError, NotFoundError, NotPermittedError, SwarmError
 from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import ManagerAddress
@@ -81,9 +81,11 @@ def _in_docker_s_words(error: RefusedError) -> SwarmError:
 class Leading:
     """One term in which this manager leads."""
 
-    def __init__(self, store: Store, raft: Member, ports: Ports, term: int, ask: Ask) -> None:
+    def __init__(
+        self, store: Store, raft: Member, ports: Ports, term: int, witness: Witness
+    ) -> None:
         self.term = term
-        self.dispatcher = Dispatcher(store, ports.clock, ports.random, term, ask)
+        self.dispatcher = Dispatcher(store, ports.clock, ports.random, term, witness)
         self._control = ControlLoop(store)
         self._membership = Membership(store, raft)
         self._gossip_keys = GossipKeys(store, ports.random)
@@ -105,9 +107,9 @@ class Manager:
     """The manager half of a node; runs until the node is no manager any more."""
 
     def __init__(
-        self, identity: Identity, ports: Ports, links: Links, ask: Ask, config: RaftConfig
+        self, identity: Identity, ports: Ports, links: Links, witness: Witness, config: RaftConfig
     ) -> None:
-        self._identity, self._ports, self._links, self._ask = identity, ports, links, ask
+        self._identity, self._ports, self._links, self._witness = identity, ports, links, witness
         self.store = Store(ports.clock, identity.node_id)
         self.raft = Member(
             RaftID(identity.raft_id),
@@ -150,7 +152,7 @@ class Manager:
     async def _lead(self) -> None:
         while True:
             term = await self._until(leads=True)
-            leading = Leading(self.store, self.raft, self._ports, term, self._ask)
+            leading = Leading(self.store, self.raft, self._ports, term, self._witness)
             log.info("leading", extra={"term": term})
             async with asyncio.TaskGroup() as group:
                 # Everything that earlier leaders acknowledged is here before anything is decided.

@@ -11,7 +11,7 @@ from swarmd.daemon.identity import Identity
 from swarmd.daemon.links import Links
 from swarmd.daemon.manager import EnlistCall, Manager
 from swarmd.daemon.ports import Ports
-from swarmd.dispatcher.server import Ask
+from swarmd.dispatcher.server import Witness
 from swarmd.errors import SwarmError
 from swarmd.model.assignment import ManagerAddress
 from swarmd.model.node import Role
@@ -35,11 +35,11 @@ class Managing:
         keep: Callable[[Identity], None],
         ports: Ports,
         links: Links,
-        ask: Ask,
+        witness: Witness,
         config: RaftConfig,
     ) -> None:
         self._identity, self._keep = identity, keep
-        self._ports, self._links, self._ask, self._config = ports, links, ask, config
+        self._ports, self._links, self._witness, self._config = ports, links, witness, config
         self.manager: Manager | None = None
         #: set when the identity changed
         self.changed = asyncio.Event()
@@ -53,7 +53,7 @@ class Managing:
             identity = self._identity()
             if not identity.raft_id:
                 identity = await self._prepare(identity)
-            manager = Manager(identity, self._ports, self._links, self._ask, self._config)
+            manager = Manager(identity, self._ports, self._links, self._witness, self._config)
             manager.known = self._known
             self.manager = manager
             self.turned.set()

@@ -16,15 +16,14 @@ from swarmd.daemon import methods
 from swarmd.daemon.addresses import GOSSIP_PORT, gossip_address
 from swarmd.daemon.authority import Issued, RenewCall
 from swarmd.daemon.dataplane import DataPlanes
-from swarmd.daemon.dispatching import RpcDispatcher
+from swarmd.daemon.following import Following
 from swarmd.daemon.identity import Identity, save
 from swarmd.daemon.links import Links
 from swarmd.daemon.managing import Managing
 from swarmd.daemon.ports import Ports
 from swarmd.daemon.withdrawals import TOLD_S, Withdrawn
-from swarmd.dispatcher.server import Answer
-from swarmd.dispatcher.sessions import CONFIRM_S
-from swarmd.errors import NoLeaderError, SwarmError, UnavailableError
+from swarmd.daemon.witness import NodeWitness
+from swarmd.errors import SwarmError, UnavailableError
 from swarmd.gossip.keyring import keyring
 from swarmd.gossip.loop import Gossip, GossipPorts
 from swarmd.gossip.messages import Member, Status
@@ -67,9 +66,11 @@ class Node:
         self.identity = identity
         self._ports, self._settings, self._ready = ports, settings, ready
         self.links = Links(ports.network, lambda: self.identity.credentials, self._judge_server)
+        witness = NodeWitness(ports.network, lambda: self.identity, self._dead)
         self.managing = Managing(
-            lambda: self.identity, self.keep, ports, self.links, self._ask, settings.raft
+            lambda: self.identity, self.keep, ports, self.links, witness, settings.raft
         )
+        self.following = Following(self.links, lambda: self.identity, lambda: self.managing.manager)
         #: to every node, not to managers alone
         self.peers = Links(ports.network, lambda: self.identity.credentials, self._judge_peer)
         self.planes = DataPlanes(
@@ -80,7 +81,7 @@ class Node:
                 engine=ports.engine, clock=ports.clock, random=ports.random, disk=ports.disk
             ),
             AgentHooks(
-                connect=self._connect,
+                connect=self.following.connect,
                 facts=lambda: settings.facts,
                 networks=NodeNetworks(
                     ready=self.planes.networks_ready, led_away=self.planes.led_away
@@ -96,9 +97,6 @@ class Node:
         self.gossip = self._new_gossip()
         #: the leader's newest word; None before the first session
         self.session: SessionMessage | None = None
-        #: address of the leader last asked
-        self.leader = ""
-        self._turn = 0
         self._renew_now = asyncio.Event()
         self._connections: dict[Connection, None] = {}
         #: answers followers' requests; set by the daemon, which owns the API
@@ -208,51 +206,11 @@ class Node:
                     log.info("connection ended", extra={"node": connection.peer.node_id})
                     connection.close()
 
-    async def _ask(self, node_id: NodeID) -> Answer:
-        """Whether a node's port answers; takes CONFIRM_S at most."""
-        manager = self.managing.manager
-        node = manager.store.view().node(node_id) if manager else None
-        if node is None or not node.status.addr:
-            return Answer.SILENT
-        port = split_address(Address(self.identity.advertise_address))[1]
-        if node.member is not None:
-            port = split_address(Address(node.member.address))[1]
-        try:
-            async with asyncio.timeout(CONFIRM_S):
-                address = join_address(node.status.addr, port)
-                connection = await self._ports.network.connect(address, self.identity.credentials)
-        except ConnectionRefusedError:
-            return Answer.REFUSED
-        except (TimeoutError, ConnectionError):
-            return Answer.SILENT
-        connection.close()
-        # Another node may have its address by now.
-        return Answer.ALIVE if connection.peer.node_id == node_id else Answer.SILENT
-
-    # ---- the agent's leader
-
-    async def _connect(self) -> RpcDispatcher:
-        manager = self.managing.manager
-        if manager is not None and (manager.is_leader() or manager.raft.status().leader):
-            address = (
-                self.identity.advertise_address if manager.is_leader() else manager.leader_address()
-            )
-        else:
-            address = self._next_manager()
-        client = RpcDispatcher(self.links, address)
-        self.leader = address
-        return client
-
-    def _next_manager(self) -> str:
-        managers = self.identity.managers
-        if not managers:
-            raise NoLeaderError
-        self._turn += 1
-        return managers[self._turn % len(managers)].address
+    # ---- the agent's session
 
     def _on_session(self, message: SessionMessage) -> None:
         self.session = message
-        self.planes.on_session(self.leader, message)
+        self.planes.on_session(self.following.leader, message)
         identity = msgspec.structs.replace(
             self.identity,
             managers=message.managers or self.identity.managers,
@@ -290,11 +248,11 @@ class Node:
                 self._renew_now.set()
 
     async def _renew_once(self) -> None:
-        if not self.leader:
+        if not self.following.leader:
             raise UnavailableError("no leader is known")
         request, key = self._ports.crypto.new_request()
         answer = await self.links.call(
-            self.leader,
+            self.following.leader,
             methods.RENEW,
             pack(RenewCall(request=request)),
             timeout_s=RENEW_CALL_S,
@@ -344,7 +302,13 @@ class Node:
     def _gossip_changed(self, member: Member) -> None:
         is_gone = member.status in (Status.DEAD, Status.LEFT)
         log.info("gossip", extra={"node": member.node_id, "status": member.status.name})
-        self.planes.on_liveness(NodeID(member.node_id), is_alive=not is_gone)
+        node_id = NodeID(member.node_id)
+        self.planes.on_liveness(node_id, is_alive=not is_gone)
+        self.following.on_liveness(node_id, is_alive=not is_gone)
         manager = self.managing.manager
         if member.status is Status.DEAD and manager is not None and manager.leading is not None:
-            manager.leading.dispatcher.suspect(NodeID(member.node_id))
+            manager.leading.dispatcher.suspect(node_id)
+
+    def _dead(self) -> list[NodeID]:
+        members = self.gossip.members()
+        return [NodeID(m.node_id) for m in members if m.status is Status.DEAD]

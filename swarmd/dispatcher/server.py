@@ -7,9 +7,10 @@ the second witness).  Decisions are the cores'; here is only their I/O.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from enum import Enum
 from functools import partial
+from typing import Protocol
 
 from swarmd.dispatcher.assignments import AssignmentFeed
 from swarmd.dispatcher.logs import LogBroker, SubscriptionFeed
@@ -36,7 +37,7 @@ from swarmd.model.assignment import (
     StatusReport,
 )
 from swarmd.model.ids import NodeID, RequestID, id_of
-from swarmd.model.node import NodeDescription, NodeState
+from swarmd.model.node import Node, NodeDescription, NodeState
 from swarmd.ports import Clock, Peer, Random, Timestamp
 from swarmd.store.apply import Touched
 from swarmd.store.entry import Change, Kind
@@ -59,8 +60,16 @@ class Answer(Enum):
     SILENT = "silent"
 
 
-#: Ask a node's port; takes CONFIRM_S at most.
-Ask = Callable[[NodeID], Awaitable[Answer]]
+class Witness(Protocol):
+    """Who else can tell whether a node lives."""
+
+    def dead(self) -> Iterable[NodeID]:
+        """Nodes that gossip calls dead, now."""
+        ...
+
+    async def ask(self, node: Node) -> Answer:
+        """What its port says; takes CONFIRM_S at most."""
+        ...
 
 
 #: Node → events, in the order in which they came: a set of them would be woken in any order.
@@ -70,9 +79,11 @@ _Events = dict[NodeID, dict[asyncio.Event, None]]
 class Dispatcher:
     """One term's sessions."""
 
-    def __init__(self, store: Store, clock: Clock, random: Random, term: int, ask: Ask) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, random: Random, term: int, witness: Witness
+    ) -> None:
         self._store, self._clock, self._random, self._term = store, clock, random, term
-        self._ask = ask
+        self._witness = witness
         self._sessions = Sessions(_period_s(store.view()))
         self.logs = LogBroker()
         self.logs.on_change = self._wake_everybody
@@ -92,6 +103,9 @@ class Dispatcher:
         view = self._store.view()
         alive = [n.id for n in view.nodes().values() if n.status.state is not NodeState.DOWN]
         self._sessions.takeover(alive, self._clock.monotonic())
+        # The former leader died before this term began, so of its death there will be no news.
+        for node_id in self._witness.dead():
+            self.suspect(node_id)
         unwatch = self._store.watch(self._on_change)
         try:
             async with asyncio.TaskGroup() as group:
@@ -112,10 +126,13 @@ class Dispatcher:
         self._suspected.put_nowait(node_id)
 
     async def _confirm(self, node_id: NodeID) -> None:
+        node = self._store.view().node(node_id)
+        if node is None or node.status.state is NodeState.DOWN:
+            return
         asked_at = self._clock.monotonic()
         self._probed.add(node_id)
         self._wake(node_id)
-        answer = await self._ask(node_id)
+        answer = await self._witness.ask(node)
         remaining = asked_at + CONFIRM_S - self._clock.monotonic()
         await asyncio.sleep(max(0.0, remaining))
         log.info("node suspected", extra={"node": node_id, "answer": answer.value})
