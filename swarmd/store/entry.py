@@ -24,6 +24,8 @@ from swarmd.ports import Timestamp
 FORMAT = 1
 #: The newest records and fields that this code understands.
 FEATURE_LEVEL = 1
+#: What msgpack puts in front of an array of any length.
+ARRAY_HEAD_BYTES = 5
 
 
 class Kind(StrEnum):
@@ -128,9 +130,17 @@ _slices = msgspec.msgpack.Decoder(tuple[Put, ...])
 _heads = msgspec.msgpack.Decoder(SnapshotHead)
 
 
-def encode(batch: Sequence[Entry]) -> bytes:
-    """The bytes that go into the log: entries decided together, applied together."""
-    return _encoder.encode(batch)
+def encode(entry: Entry) -> bytes:
+    """One entry, to be `joined` with others."""
+    return _encoder.encode(entry)
+
+
+def joined(encoded: Sequence[bytes]) -> bytes:
+    """The bytes that go into the log: entries decided together, applied together.
+
+    At most ARRAY_HEAD_BYTES longer than the entries.
+    """
+    return _encoder.encode([msgspec.Raw(one) for one in encoded])
 
 
 def decode(data: bytes) -> tuple[Entry, ...]:

@@ -15,7 +15,7 @@ from swarmd.model.ids import Version
 from swarmd.ports import Clock, Timestamp
 from swarmd.store.apply import Touched, apply, restore, snapshot
 from swarmd.store.clock import FAR_OFF_NS, ClusterTime
-from swarmd.store.entry import Entry, decode, encode
+from swarmd.store.entry import ARRAY_HEAD_BYTES, Entry, decode, encode, joined
 from swarmd.store.sequencer import Decided, Write, sequence
 from swarmd.store.view import Tables, View
 
@@ -213,11 +213,15 @@ class Store:
         # Strictly later than any entry before, so that the order of records is that of their times.
         now = max(self.now(), self._tables.time + 1)
         writes = [write for write, _ in batch]
-        decided = sequence(self._tables, writes, proposer=self._node_id, now=now)
-        index = await self._propose_entries(raft, [d.entry for d in decided if d.entry])
-        for (_, future), one in zip(batch, decided, strict=True):
-            if not future.done():
-                _settle(future, one, index)
+        parts = _parts(sequence(self._tables, writes, proposer=self._node_id, now=now))
+        waiting = (future for _, future in batch)
+        # A part that is in the log is answered for, whatever becomes of the next: if that fails, its
+        # writes may be told "not written", those before it may not.
+        for part, command in parts:
+            index = await self._propose_part(raft, part, command)
+            for one in part:
+                if not (future := next(waiting)).done():
+                    _settle(future, one, index)
 
     async def _propose_each(
         self, raft: Log, batch: list[tuple[Write, asyncio.Future[Version]]]
@@ -229,13 +233,11 @@ class Store:
                 if not future.done():
                     _settle(future, Decided(refused=error), self._tables.index)
 
-    async def _propose_entries(self, raft: Log, entries: list[Entry]) -> Version:
-        index = self._tables.index
-        for chunk in list(_chunks(entries)):
-            command = encode(chunk)
-            self._proposed = {command: chunk}
-            index = Version(int.from_bytes(await raft.propose(command), "big"))
-        return index
+    async def _propose_part(self, raft: Log, part: list[Decided], command: bytes) -> Version:
+        if not command:
+            return self._tables.index
+        self._proposed = {command: tuple(one.entry for one in part if one.entry is not None)}
+        return Version(int.from_bytes(await raft.propose(command), "big"))
 
 
 def _settle(future: asyncio.Future[Version], decided: Decided, index: Version) -> None:
@@ -246,21 +248,32 @@ def _settle(future: asyncio.Future[Version], decided: Decided, index: Version) -
         future.set_result(index if decided.done is None else decided.done)
 
 
-def _chunks(entries: list[Entry]) -> Iterator[tuple[Entry, ...]]:
-    """Cut between entries, by encoded size.  Raises _TooLargeError."""
-    chunk: list[Entry] = []
-    size = 0
-    for entry in entries:
-        length = len(encode((entry,)))
-        if length > MOST_BYTES:
-            raise _TooLargeError(
-                f"the request is too large: it takes {length} bytes of the swarm's log, which takes "
-                f"{MOST_BYTES} at a time"
-            )
-        if chunk and size + length > PROPOSAL_BYTES:
-            yield tuple(chunk)
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += length
-    if chunk:
-        yield tuple(chunk)
+def _parts(decided: list[Decided]) -> list[tuple[list[Decided], bytes]]:
+    """What is decided, in parts that fit into the log, each with its command (empty: no entries).
+
+    What needs no entry, and what was refused, was decided in sight of the entries before it, and
+    stays behind them.  Raises _TooLargeError.
+    """
+    parts: list[tuple[list[Decided], bytes]] = []
+    part: list[Decided] = []
+    encoded: list[bytes] = []
+    size = ARRAY_HEAD_BYTES
+    for one in decided:
+        entry = b"" if one.entry is None else _checked(encode(one.entry))
+        if encoded and size + len(entry) > PROPOSAL_BYTES:
+            parts.append((part, joined(encoded)))
+            part, encoded, size = [], [], ARRAY_HEAD_BYTES
+        part.append(one)
+        if entry:
+            encoded.append(entry)
+            size += len(entry)
+    return [*parts, (part, joined(encoded) if encoded else b"")]
+
+
+def _checked(entry: bytes) -> bytes:
+    if len(entry) + ARRAY_HEAD_BYTES > MOST_BYTES:
+        raise _TooLargeError(
+            f"the request is too large: it takes {len(entry)} bytes of the swarm's log, which takes "
+            f"{MOST_BYTES} at a time"
+        )
+    return entry

@@ -10,11 +10,11 @@ from swarmd.errors import InvalidArgumentError, NameInUseError, NoLeaderError, O
 from swarmd.model.ids import RequestID, Version
 from swarmd.ports import Seconds, Timestamp
 from swarmd.store.apply import Touched
-from swarmd.store.entry import Change, Kind, PutNetwork, decode, encode
+from swarmd.store.entry import Change, Kind, PutNetwork, decode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
-from tests.unit.store.records import entry, network
+from tests.unit.store.records import command, entry, network
 
 
 class Clock:
@@ -41,6 +41,8 @@ class Log:
         self.barriers = 0
         #: raised instead of applying
         self.failure: Exception | None = None
+        #: so many commands are taken, then this member leads no more
+        self.fails_after: int | None = None
         #: raised after applying: the answer was lost
         self.lost: Exception | None = None
         self.open = asyncio.Event()
@@ -54,6 +56,8 @@ class Log:
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
+        if self.fails_after is not None and len(self.commands) > self.fails_after:
+            raise NoLeaderError
         result = self._store.apply(len(self.commands), command)
         if self.lost is not None:
             raise self.lost
@@ -260,6 +264,35 @@ async def test_large_batches_are_cut_between_entries(
     assert len(scene.store.view().networks()) == 10
 
 
+async def test_what_is_in_the_log_is_answered_for_though_the_rest_of_its_batch_is_not(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The leader lost its office between the two commands of a large batch."""
+    monkeypatch.setattr("swarmd.store.store.PROPOSAL_BYTES", 200)
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(scene.create("first"))
+        await scene.log.asked.wait()
+        writes = [group.create_task(_told(scene, f"w{n}")) for n in range(6)]
+        await asyncio.sleep(0)
+        scene.log.fails_after = 2
+        scene.log.open.set()
+    assert first.result() == 1
+    told = [one.result() for one in writes]
+    networks = scene.store.view().networks().values()
+    written = [f"w{n}" in {one.id for one in networks} for n in range(6)]
+    assert told == ["written" if was else "not written" for was in written]
+    assert set(told) == {"written", "not written"}
+
+
+async def _told(scene: Scene, name: str) -> str:
+    try:
+        await scene.create(name)
+    except NoLeaderError:
+        return "not written"
+    return "written"
+
+
 async def test_a_write_that_is_too_large_is_refused_and_takes_no_other_with_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -303,4 +336,4 @@ def test_a_snapshot_is_of_one_moment_however_late_it_is_read() -> None:
 
 
 def _command(name: str) -> bytes:
-    return encode((entry(PutNetwork(record=network(name))),))
+    return command(entry(PutNetwork(record=network(name))))
