@@ -7,8 +7,11 @@ is bounded in time, and each is killed with the call that waits for it.
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncGenerator, Iterator, Sequence
+import signal
+import subprocess
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 
@@ -27,6 +30,7 @@ class LinuxKernel:
     def __init__(self, *, command_s: Seconds = _COMMAND_S) -> None:
         self._command_s = command_s
         self._slots = asyncio.Semaphore(_PROCESSES)
+        self._threads = ThreadPoolExecutor(_PROCESSES, thread_name_prefix="kernel")
 
     async def nft(self, text: str, *, pid: int = 0) -> None:
         """All of `text` or nothing of it.  A process that is gone is an OSError like any other."""
@@ -72,43 +76,58 @@ class LinuxKernel:
 
     async def _process(self, argv: Sequence[str], text: str) -> tuple[int, str, str]:
         """(exit status, output, error output).  Raises TimeoutError, an OSError, if it takes too long."""
-        pipe = asyncio.subprocess.PIPE
+        command = _Command(argv, text)
         async with self._slots:
-            with _memory_file(text) as stdin:
-                try:
-                    process = await asyncio.create_subprocess_exec(
-                        *argv, stdin=stdin, stdout=pipe, stderr=pipe
-                    )
-                except FileNotFoundError as error:
-                    raise FileNotFoundError(f"{argv[0]} is not installed") from error
+            running = asyncio.get_running_loop().run_in_executor(self._threads, command.run)
             try:
                 async with asyncio.timeout(self._command_s):
-                    output, words = await process.communicate()
+                    return await asyncio.shield(running)
             except TimeoutError as error:
                 raise TimeoutError(f"{' '.join(argv)}: no end in {self._command_s} s") from error
             finally:
-                if process.returncode is None:
-                    with contextlib.suppress(ProcessLookupError):
-                        process.kill()
-                    await process.wait()
-        assert process.returncode is not None
-        return process.returncode, output.decode(errors="replace"), words.decode(errors="replace")
+                if not running.done():
+                    command.kill()
+                    await asyncio.wait([running])
 
 
-@contextlib.contextmanager
-def _memory_file(text: str) -> Iterator[int]:
-    """What a command reads, whole before it starts.
+class _Command:
+    """One command in a thread of its own, which its caller may end.
 
-    A pipe would have to be written while the command runs, and uvloop raises a RuntimeError when the
-    command has ended before that.
+    Both of asyncio's loops lose a child whose start is cancelled, and uvloop raises a RuntimeError
+    when a command ends before it has read its input; `subprocess` has neither weakness, and it does
+    not copy the daemon's page tables to start a child.
     """
-    descriptor = os.memfd_create("swarmd")
-    try:
-        os.write(descriptor, text.encode())
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+
+    def __init__(self, argv: Sequence[str], text: str) -> None:
+        self._argv, self._text = argv, text
+        self._lock = threading.Lock()
+        self._is_wanted = True
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(self) -> tuple[int, str, str]:
+        """Blocks until it has ended."""
+        with self._lock:
+            if not self._is_wanted:
+                return -signal.SIGKILL, "", ""
+            self._process = self._start()
+        output, words = self._process.communicate(self._text)
+        return self._process.returncode, output, words
+
+    def _start(self) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        try:
+            return subprocess.Popen(
+                self._argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace"
+            )
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"{self._argv[0]} is not installed") from error
+
+    def kill(self) -> None:
+        """It does not start, or ends at once."""
+        with self._lock:
+            self._is_wanted = False
+            if self._process is not None:
+                self._process.kill()
 
 
 def _write_setting(path: Path, value: str) -> None:

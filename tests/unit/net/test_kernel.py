@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psutil
 import pytest
 
 from swarmd.net.kernel import LinuxKernel
@@ -30,12 +31,13 @@ async def test_a_command_that_hangs_is_killed_and_named() -> None:
         await LinuxKernel(command_s=0.05).output("sleep", "60")
 
 
-async def test_a_command_ends_with_the_call_that_waits_for_it() -> None:
-    """Shutdown while a command runs: nothing of ours stays behind."""
-    call = LinuxKernel().output("sleep", "60")
+@pytest.mark.parametrize("after_ms", [0, 1, 2, 4, 50])
+async def test_a_command_ends_with_the_call_that_waits_for_it(after_ms: int) -> None:
+    """Shutdown while a command is started, or runs: nothing of ours stays behind."""
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await call
+        async with asyncio.timeout(after_ms / 1000):
+            await LinuxKernel().output("sleep", "60")
+    assert psutil.Process().children() == []
 
 
 async def test_a_batch_without_lines_starts_no_process() -> None:
