@@ -23,7 +23,10 @@ from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, Delete, Kind, PutNetwork
 from swarmd.store.find import find_network
 from swarmd.store.view import View
-from swarmd.wire.network import VXLAN_IDS
+from swarmd.wire.network import MTU, VXLAN_IDS
+
+#: IPv4 needs 68 (RFC 791); an IP packet has at most 65535.
+_MTUS = range(68, 1 << 16)
 
 _IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -48,6 +51,7 @@ def check(spec: NetworkSpec) -> None:
         raise UnsupportedError("encrypted networks are not supported yet")
     if VXLAN_IDS in spec.options:
         raise UnsupportedError("choosing a network's VXLAN id is not supported yet")
+    _check_mtu(spec.options.get(MTU, ""))
 
 
 def _check_name(name: str) -> None:
@@ -59,6 +63,15 @@ def _check_name(name: str) -> None:
         raise InvalidArgumentError("name must be valid as a DNS name component")
     if len(name) > MAX_NAME:
         raise InvalidArgumentError("name must be 63 characters or fewer")
+
+
+def _check_mtu(text: str) -> None:
+    """Said at once; Docker says it at each task that is to join the network."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_MTUS.stop))
+    if text and not (is_number and int(text) in _MTUS):
+        raise InvalidArgumentError(
+            f"invalid value {text!r} of {MTU}: it must be a number from {_MTUS.start} to {_MTUS[-1]}"
+        )
 
 
 def create(request_id: RequestID, spec: NetworkSpec) -> Decide:

@@ -11,13 +11,26 @@ from swarmd.api.listing import encoded_list
 from swarmd.api.message import Request, Response
 from swarmd.api.read import read_json
 from swarmd.model.network import NetworkSpec
-from swarmd.wire.network import decode_create, encode
+from swarmd.wire.network import decode_create, encode, encode_predefined
+
+#: Networks of the engine that a service may be attached to.
+SERVICE_NETWORKS = ("host", "bridge")
 
 
 async def list_(call: Call) -> Response:
-    """All networks of the cluster."""
+    """All networks of the cluster.
+
+    Who looks one up for a service says so by its scope, and finds the engines' own among them:
+    every node has these.
+    """
     version = call.request.version
-    return await encoded_list(encode(n, version) for n in call.view.networks().values())
+    found = (encode(network, version) for network in call.view.networks().values())
+    cluster = call.view.cluster
+    if cluster is None or call.request.query.get("scope") != "swarm":
+        return await encoded_list(found)
+    created_at = cluster.meta.created_at
+    every_engines = (encode_predefined(name, created_at, version) for name in SERVICE_NETWORKS)
+    return await encoded_list((*found, *every_engines))
 
 
 async def create(call: Call) -> Response:

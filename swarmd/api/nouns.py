@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from swarmd.api import logs, networks, nodes, notyet, services, swarm, tasks
 from swarmd.api.cluster import CallHandler, Cluster
+from swarmd.api.events import EventLog
 from swarmd.api.leader import Forwarder, Leadership
 from swarmd.api.message import Handler
 from swarmd.api.networks import ForwardedNetworks
@@ -24,12 +25,14 @@ class Nouns:
     Attributes:
         forwarder: its `serve` answers the followers' forwarded requests.
         networks: the cluster's part of `MergedNetworks`.
+        events: what happened; the daemon tells it which store to follow.
     """
 
     def __init__(self, cluster: Cluster, leadership: Leadership) -> None:
         self._membership = swarm.Membership(cluster)
         self.forwarder = Forwarder(cluster, leadership, {**_ROUTED, **networks.HANDLERS})
         self.networks = ForwardedNetworks(self.forwarder)
+        self.events = EventLog()
 
     def handlers(self) -> Mapping[str, Handler]:
         """By route name: a part for `Front`, which has all routes of the kind OURS."""

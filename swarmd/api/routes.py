@@ -83,6 +83,7 @@ _MERGED = """
     HEAD   /_ping                     ping
     GET    /version                   version
     GET    /info                      info
+    GET    /events                    events
     GET    /containers/json           container_list
     POST   /containers/create         container_create
     GET    /networks                  network_list

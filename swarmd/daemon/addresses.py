@@ -68,6 +68,19 @@ def resolve(
     return join_address(listen_host, port), join_address(_only_address(system), port)
 
 
+def resolve_data_path(wished: str, system: Interfaces) -> str:
+    """The address for VXLAN, without a port; empty = the advertised one.  Raises BadRequestError."""
+    if not wished:
+        return ""
+    host = _of_interface(wished, system)
+    if ipaddress.ip_address(host).is_unspecified:
+        raise BadRequestError(
+            "data path address must be a non-zero IP address or network interface "
+            "(without a port number)"
+        )
+    return host
+
+
 def _host_port(text: str, port: int) -> tuple[str, int]:
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")

@@ -14,7 +14,7 @@ from swarmd.agent.loop import leave as agent_leave
 from swarmd.api.cluster import SelectTasks
 from swarmd.api.nouns import Nouns
 from swarmd.daemon import joining, methods, starting
-from swarmd.daemon.addresses import interfaces, resolve
+from swarmd.daemon.addresses import interfaces, resolve, resolve_data_path
 from swarmd.daemon.identity import Identity, load, save, wipe
 from swarmd.daemon.manager import Manager
 from swarmd.daemon.node import Node, NodeSettings
@@ -133,6 +133,7 @@ class Daemon:
         self._ready.clear()
         self._error = ""
         node = Node(identity, self._ports, self._settings, self._ready.set)
+        node.managing.follow = self.nouns.events.follow
         node.forward = lambda _peer, payload: self.nouns.forwarder.serve(payload)
         self.node = node
         self._next.put_nowait(node)
@@ -244,13 +245,13 @@ class Daemon:
         """See `Cluster`."""
         async with self._changing:
             await self._check_engine()
-            listen, advertise = await self._addresses(request.listen_addr, request.advertise_addr)
+            listen, advertise, data_path = await self._addresses(request)
             await self._check_new_ports(listen)
             founding = joining.Founding(
                 spec=request.spec,
                 listen_address=listen,
                 advertise_address=advertise,
-                data_path_address=request.data_path_addr,
+                data_path_address=data_path,
                 data_path_port=request.data_path_port or 4789,
                 availability=request.availability,
                 default_addr_pool=request.default_addr_pool or ("10.0.0.0/8",),
@@ -315,14 +316,14 @@ class Daemon:
         """See `Cluster`."""
         async with self._changing:
             await self._check_engine()
-            listen, advertise = await self._addresses(request.listen_addr, request.advertise_addr)
+            listen, advertise, data_path = await self._addresses(request)
             await self._check_new_ports(listen)
             asked = joining.Joining(
                 remote_addresses=request.remote_addrs,
                 token=request.join_token,
                 listen_address=listen,
                 advertise_address=advertise,
-                data_path_address=request.data_path_addr,
+                data_path_address=data_path,
                 availability=request.availability,
             )
             identity = await joining.join(asked, self._ports)
@@ -420,9 +421,13 @@ class Daemon:
         except StateError as error:
             raise UnavailableError(str(error)) from error
 
-    async def _addresses(self, listen: str, advertise: str) -> tuple[Address, Address]:
+    async def _addresses(self, asked: InitRequest | JoinRequest) -> tuple[Address, Address, str]:
+        """Where to listen, what to tell the others, and where VXLAN's datagrams are to go."""
         system = interfaces((await self._ports.kernel.output("ip", "-j", "addr")).encode())
-        return resolve(listen, advertise, self._default_advertise, system)
+        listen, advertise = resolve(
+            asked.listen_addr, asked.advertise_addr, self._default_advertise, system
+        )
+        return listen, advertise, resolve_data_path(asked.data_path_addr, system)
 
     # ---- api.leader.Leadership
 

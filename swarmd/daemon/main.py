@@ -14,6 +14,7 @@ from swarmd.agent.description import NodeFacts
 from swarmd.api.front import Front
 from swarmd.api.info import SwarmInfo
 from swarmd.api.merged import Merged
+from swarmd.api.merged_events import MergedEvents
 from swarmd.api.merged_networks import MergedNetworks
 from swarmd.api.server import Server
 from swarmd.api.upstream import Upstream
@@ -113,7 +114,10 @@ async def _serve(
 ) -> None:
     merged = Merged(upstream, SwarmInfo(daemon), release=swarmd.__version__)
     networks = MergedNetworks(upstream, daemon.nouns.networks)
-    front = Front(merged.handlers(), networks.handlers(), daemon.nouns.handlers())
+    events = MergedEvents(upstream, daemon.nouns.events, SystemClock().wall)
+    front = Front(
+        merged.handlers(), networks.handlers(), events.handlers(), daemon.nouns.handlers()
+    )
     async with asyncio.TaskGroup() as group:
         # The node touches its files and the machine only when all sockets are bound.
         async with Server(config.hosts, front, upstream):

@@ -18,6 +18,7 @@ from swarmd.model.node import Role
 from swarmd.raft import identity as raft_identity
 from swarmd.raft.interface import RaftConfig
 from swarmd.raft.seal import KeySealer
+from swarmd.store.store import Store
 from swarmd.wire.packed import pack
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,8 @@ class Managing:
         self._identity, self._keep = identity, keep
         self._ports, self._links, self._witness, self._config = ports, links, witness, config
         self.manager: Manager | None = None
+        #: told of the store of each manager half
+        self.follow: Callable[[Store], None] = lambda _store: None
         #: set when the identity changed
         self.changed = asyncio.Event()
         #: set when the manager half came or went
@@ -56,6 +59,7 @@ class Managing:
             manager = Manager(identity, self._ports, self._links, self._witness, self._config)
             manager.known = self._known
             self.manager = manager
+            self.follow(manager.store)
             self.turned.set()
             try:
                 async with asyncio.TaskGroup() as group:

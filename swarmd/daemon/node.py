@@ -1,6 +1,7 @@
 """A node in a swarm: its port, gossip, agent, certificate, and the manager half while it is one."""
 
 import asyncio
+import base64
 import logging
 from collections.abc import Callable
 
@@ -32,6 +33,7 @@ from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
 from swarmd.model.dataplane import PlaneNode
 from swarmd.model.ids import NodeID
+from swarmd.model.node import TLSInfo
 from swarmd.net.addresses import join_address, split_address
 from swarmd.net.serve import Handler, serve
 from swarmd.ports import Address, Connection, Peer
@@ -82,7 +84,7 @@ class Node:
             ),
             AgentHooks(
                 connect=self.following.connect,
-                facts=lambda: settings.facts,
+                facts=self._facts,
                 networks=NodeNetworks(
                     ready=self.planes.networks_ready, led_away=self.planes.led_away
                 ),
@@ -132,6 +134,19 @@ class Node:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.agent.goodbye())
             group.create_task(self.gossip.leave())
+
+    def _facts(self) -> NodeFacts:
+        """What the daemon knows of its node, as of now: the root that it trusts may change."""
+        root = self._ports.crypto.facts(self.identity.trusted)
+        return msgspec.structs.replace(
+            self._settings.facts,
+            tls_info=TLSInfo(
+                trust_root=self.identity.trusted,
+                cert_issuer_subject=base64.b64encode(root.issuer_subject).decode(),
+                cert_issuer_public_key=base64.b64encode(root.issuer_public_key).decode(),
+            ),
+            data_path_address=self.identity.data_path_address,
+        )
 
     def keep(self, identity: Identity) -> None:
         """Another identity from now on, also after a restart."""

@@ -11,7 +11,7 @@ import msgspec
 from swarmd.model.base import Record
 from swarmd.model.ids import NetworkID, NodeID, ServiceID, TaskID, Version
 from swarmd.model.meta import Meta
-from swarmd.model.spec import GenericResource
+from swarmd.model.spec import Driver, GenericResource
 from swarmd.ports import Timestamp
 
 
@@ -119,6 +119,8 @@ class Task(Record, frozen=True, kw_only=True, gc=False):
     not_before: Timestamp = 0
     #: when tasks of this slot were replaced because they ended, under this spec version, oldest first
     restarts: tuple[Timestamp, ...] = ()
+    #: the cluster's default when the task was made, for a spec that names none
+    log_driver: Driver | None = None
 
     @property
     def slot_key(self) -> str:

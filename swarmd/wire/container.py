@@ -205,7 +205,7 @@ def container_request(
     body = _Create(
         image=container.image,
         labels=_labels(task, spec, place),
-        host_config=_host_config(spec, networks, fields),
+        host_config=_host_config(task, spec, networks, fields),
         networking_config=_Networking(
             {e.network: _endpoint(e, place.api_version) for e in at_create}
         )
@@ -309,7 +309,9 @@ def _claimed(resources: tuple[GenericResource, ...]) -> list[str]:
     return [f"DOCKER_RESOURCE_{kind.upper()}={','.join(found)}" for kind, found in values.items()]
 
 
-def _host_config(spec: ServiceSpec, networks: TaskNetworks, fields: Fields) -> _HostConfig:
+def _host_config(
+    task: Task, spec: ServiceSpec, networks: TaskNetworks, fields: Fields
+) -> _HostConfig:
     container = _container_spec(spec)
     resources = spec.task_template.resources
     limits = (resources and resources.limits) or Limits()
@@ -341,7 +343,7 @@ def _host_config(spec: ServiceSpec, networks: TaskNetworks, fields: Fields) -> _
         readonly_rootfs=container.read_only,
         oom_score_adj=container.oom_score_adj,
         security_opt=_security_options(container.privileges),
-        log_config=_log_config(spec.task_template.log_driver),
+        log_config=_log_config(spec.task_template.log_driver or task.log_driver),
         port_bindings=_port_bindings(spec),
         isolation="" if container.isolation == "default" else container.isolation,
     )

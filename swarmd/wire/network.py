@@ -14,9 +14,11 @@ import msgspec
 from swarmd.errors import BadRequestError, UnsupportedError
 from swarmd.model.base import Labels
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
+from swarmd.ports import Timestamp
 from swarmd.wire.times import rfc3339
 
 VXLAN_IDS = "com.docker.network.driver.overlay.vxlanid_list"
+MTU = "com.docker.network.driver.mtu"
 ENABLE_IPV4_SINCE = (1, 48)
 
 
@@ -164,8 +166,38 @@ def encode(network: Network, version: tuple[int, int]) -> bytes:
         "ConfigOnly": False,
         "Containers": None,
         "Options": _options(network),
-        "Labels": spec.labels,
+        "Labels": spec.labels or None,
     }
+    return _for_version(document, version)
+
+
+def encode_predefined(name: str, created_at: Timestamp, version: tuple[int, int]) -> bytes:
+    """One of the engines' own networks as Docker's swarm shows it to who is to attach a service.
+
+    Docker gives it an id; here the name does, which is what specs and engines know it by.
+    """
+    document: dict[str, Any] = {
+        "Name": name,
+        "Id": name,
+        "Created": rfc3339(created_at),
+        "Scope": "swarm",
+        "Driver": name,
+        "EnableIPv4": True,
+        "EnableIPv6": False,
+        "IPAM": {"Driver": "", "Options": None, "Config": []},
+        "Internal": False,
+        "Attachable": False,
+        "Ingress": False,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": False,
+        "Containers": None,
+        "Options": None,
+        "Labels": {"com.docker.swarm.predefined": "true"},
+    }
+    return _for_version(document, version)
+
+
+def _for_version(document: dict[str, Any], version: tuple[int, int]) -> bytes:
     if version < ENABLE_IPV4_SINCE:
         del document["EnableIPv4"]
     return msgspec.json.encode(document)

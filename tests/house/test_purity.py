@@ -35,6 +35,7 @@ IO = {
     "swarmd.api.leader",
     "swarmd.api.listen",
     "swarmd.api.listing",
+    "swarmd.api.merged_events",
     "swarmd.api.server",
     "swarmd.api.upstream",
     "swarmd.dispatcher.control.loop",

@@ -12,7 +12,7 @@ import msgspec
 from swarmd.dispatcher.scheduler.constraints import matches
 from swarmd.model.ids import NO_NODE, NodeID, TaskID, Version, task_id
 from swarmd.model.service import Service
-from swarmd.model.spec import Placement, ServiceSpec, TaskSpec
+from swarmd.model.spec import Driver, Placement, ServiceSpec, TaskSpec
 from swarmd.model.task import Task, TaskState
 from swarmd.ports import Timestamp
 from swarmd.store.view import View
@@ -85,7 +85,15 @@ def new_task(
         node_id=node_id,
         desired_state=desired,
         created_at=now,
+        log_driver=_default_log_driver(view, service),
     )
+
+
+def _default_log_driver(view: View, service: Service) -> Driver | None:
+    """The cluster's, for a service that names none (swarmkit orchestrator/task.go)."""
+    if view.cluster is None or view.spec(service).task_template.log_driver is not None:
+        return None
+    return view.cluster.spec.task_defaults.log_driver
 
 
 class Cleanliness:

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import msgspec
 
 from swarmd.api import respond, routes
+from swarmd.api.events import EventLog
 from swarmd.api.front import Front
 from swarmd.api.merged import Merged
+from swarmd.api.merged_events import MergedEvents
 from swarmd.api.merged_networks import MergedNetworks
 from swarmd.api.message import Handler, Request, Response
 from swarmd.api.server import Server
@@ -26,6 +28,9 @@ class Swarm:
         self.removed: list[str] = []
         #: names of networks that something uses
         self.refusal: Exception | None = None
+        self.events = EventLog()
+        #: the time of day, ns
+        self.now = 1_795_240_183 * 10**9
 
     def state(self) -> str:
         return self.said
@@ -72,6 +77,7 @@ async def serving(
             {name: ours.get(name, refuse) for name in routes.names(routes.Kind.OURS)},
             Merged(upstream, swarm, release="0.0.1").handlers(),
             MergedNetworks(upstream, swarm).handlers(),
+            MergedEvents(upstream, swarm.events, lambda: swarm.now).handlers(),
         )
         async with Server(hosts, front, upstream):
             yield upstream

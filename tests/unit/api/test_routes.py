@@ -24,7 +24,7 @@ from swarmd.api.routes import Kind, Match
         ("POST /session", Match(Kind.HIJACKED)),
         ("GET /containers/c1/json", Match(Kind.PASSED)),
         ("GET /images/host:5000/team/web:1/json", Match(Kind.PASSED)),
-        ("GET /events", Match(Kind.PASSED)),
+        ("GET /events", Match(Kind.MERGED, "events")),
         ("PUT /networks/n1", Match(Kind.PASSED)),
         ("GET /", Match(Kind.PASSED)),
         ("GET ", Match(Kind.PASSED)),

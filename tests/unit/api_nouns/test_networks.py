@@ -64,6 +64,24 @@ async def test_a_network_is_shown_as_docker_shows_it(api: Api) -> None:
     }
 
 
+async def test_a_network_without_labels_shows_none(api: Api) -> None:
+    await create(api, {"Name": "bare", "Driver": "overlay"})
+    assert (await listed(api))[1]["Labels"] is None
+
+
+async def test_who_looks_for_a_service_s_network_finds_the_engines_own(api: Api) -> None:
+    """`docker service create --network host` asks for it in the scope of the swarm."""
+    documents = await api.nouns.networks.list(request(query={"scope": "swarm"}))
+    shown = [msgspec.json.decode(document) for document in documents]
+    assert [network["Name"] for network in shown] == ["ingress", "host", "bridge"]
+    assert shown[1]["Id"] == shown[1]["Driver"] == "host"
+    assert shown[1]["Labels"] == {"com.docker.swarm.predefined": "true"}
+    identity = await api.create(
+        service(TaskTemplate={"ContainerSpec": {"Image": "i"}, "Networks": [{"Target": "host"}]})
+    )
+    assert api.cluster.view().services()[ServiceID(identity)].virtual_ips == ()
+
+
 async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
     (shown,) = await listed(api, ApiVersion(1, 47))
     assert "EnableIPv4" not in shown
@@ -110,6 +128,22 @@ async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
             {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "Gateway": "10.8.0.1"}]}},
             400,
             "no matching subnet for gateway 10.8.0.1",
+        ),
+        (
+            {"Name": "n", "Options": {"com.docker.network.driver.mtu": "9k"}},
+            400,
+            (
+                "rpc error: code = InvalidArgument desc = invalid value '9k' of "
+                "com.docker.network.driver.mtu: it must be a number from 68 to 65535"
+            ),
+        ),
+        (
+            {"Name": "n", "Options": {"com.docker.network.driver.mtu": "67"}},
+            400,
+            (
+                "rpc error: code = InvalidArgument desc = invalid value '67' of "
+                "com.docker.network.driver.mtu: it must be a number from 68 to 65535"
+            ),
         ),
         ({"Name": ""}, 400, "rpc error: code = InvalidArgument desc = name must be provided"),
         ({"Name": 5}, 400, "invalid JSON: Expected `str`, got `int` - at `$.Name`"),

@@ -2,10 +2,12 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from swarmd.errors import BadRequestError, StateError, UnavailableError
 from swarmd.lib.tasks import leaves
+from swarmd.model.node import NodeDescription
 from tests.unit.daemon.scene import INIT, Scene
 
 
@@ -159,5 +161,43 @@ def test_a_daemon_in_no_swarm_passes_requests_on_to_an_engine_that_has_one(scene
         daemon = await scene.up()
         with pytest.raises(BadRequestError, match="docker swarm leave"):
             await daemon.init(INIT)
+
+    scene.run(story())
+
+
+def test_a_node_tells_the_root_that_it_trusts_and_its_data_path_address(scene: Scene) -> None:
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(msgspec.structs.replace(INIT, data_path_addr="10.66.0.7"))
+
+        def description() -> NodeDescription | None:
+            (node,) = daemon.view().nodes().values()
+            return node.description
+
+        assert await scene.world.until(lambda: description() is not None, 30)
+        told, cluster = description(), daemon.view().cluster
+        assert told is not None
+        assert told.tls_info is not None
+        assert cluster is not None
+        assert told.data_path_address == "10.66.0.7"
+        assert told.tls_info.trust_root == cluster.root_certificate
+
+    scene.run(story())
+
+
+@pytest.mark.parametrize(
+    ("address", "refusal"),
+    [
+        ("eth9", "interface eth9 does not exist"),
+        ("0.0.0.0", "data path address must be a non-zero IP address"),
+    ],
+)
+def test_a_data_path_address_that_is_none_is_refused(
+    scene: Scene, address: str, refusal: str
+) -> None:
+    async def story() -> None:
+        daemon = await scene.up()
+        with pytest.raises(BadRequestError, match=refusal):
+            await daemon.init(msgspec.structs.replace(INIT, data_path_addr=address))
 
     scene.run(story())

@@ -1,9 +1,13 @@
 """Replicated services."""
 
+import msgspec
+
+from swarmd.model.cluster import TaskDefaults
 from swarmd.model.ids import NodeID, ServiceID
 from swarmd.model.node import Availability, NodeState
-from swarmd.model.spec import RestartCondition
+from swarmd.model.spec import Driver, RestartCondition
 from swarmd.model.task import TaskState
+from swarmd.store.entry import PutCluster
 from tests.unit.dispatcher.cluster import Cluster, no_delay, spec
 
 
@@ -175,3 +179,20 @@ def test_history_is_kept_to_the_limit_the_live_task_included() -> None:
         cluster.set_status(task, TaskState.FAILED)
     cluster.pass_time(1)
     assert len(cluster.tasks()) == 5
+
+
+def test_a_task_is_made_with_the_cluster_s_log_driver_unless_its_spec_names_one() -> None:
+    """`TaskDefaults.LogDriver`: later tasks only, as in Docker; running ones stay as they are."""
+    cluster = Cluster()
+    record = cluster.tables.cluster
+    assert record is not None
+    defaults = TaskDefaults(log_driver=Driver(name="journald"))
+    settings = msgspec.structs.replace(record.spec, task_defaults=defaults)
+    cluster.deploy(spec(replicas=1))
+    cluster.settle()
+    cluster.commit(PutCluster(record=msgspec.structs.replace(record, spec=settings)))
+    cluster.deploy(spec(replicas=2))
+    cluster.deploy(spec(name="db", log_driver=Driver(name="none")))
+    cluster.settle()
+    assert [task.log_driver for task in cluster.running()] == [None, defaults.log_driver]
+    assert [task.log_driver for task in cluster.running("db")] == [None]

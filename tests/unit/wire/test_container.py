@@ -99,6 +99,18 @@ def body(container: ContainerSpec, networks: TaskNetworks = ALONE, **parts: Any)
     return msgspec.json.decode(request(container, networks, **parts).body)
 
 
+def test_the_cluster_s_log_driver_stands_in_for_the_spec_s() -> None:
+    task = msgspec.structs.replace(TASK, log_driver=Driver(name="journald"))
+
+    def log_config(**parts: Any) -> Any:
+        made = spec(ContainerSpec(image="busybox"), **parts)
+        request = container_request(task, made, PLACE, ALONE)
+        return msgspec.json.decode(request.body)["HostConfig"]["LogConfig"]
+
+    assert log_config() == {"Type": "journald"}
+    assert log_config(log_driver=Driver(name="none")) == {"Type": "none"}
+
+
 def test_the_least_container_says_only_what_the_cluster_insists_on() -> None:
     assert body(ContainerSpec(image="busybox")) == {
         "Image": "busybox",
