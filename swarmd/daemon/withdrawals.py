@@ -50,7 +50,8 @@ class Withdrawals:
         """These tasks serve no more, from now on and for ever."""
         for task_id in task_ids:
             peers = peers_of(plane, task_id)
-            if peers:
+            # One that is being told already would lose those who wait for the first telling.
+            if peers and task_id not in self._pending:
                 self._gathered[task_id] = peers
                 self._pending[task_id] = asyncio.Event()
                 self._bell.ring()

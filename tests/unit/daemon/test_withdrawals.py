@@ -59,6 +59,20 @@ def test_tasks_that_end_together_are_told_together() -> None:
     run(scenario())
 
 
+def test_a_task_that_is_withdrawn_twice_is_told_once() -> None:
+    """Its container was not seen for a moment."""
+    peers = Peers()
+
+    async def scenario() -> None:
+        async with peers.running():
+            peers.withdrawals.announce([WEB_1], plane())
+            peers.withdrawals.announce([WEB_1], plane())
+            await peers.withdrawals.heard(WEB_1)
+        assert peers.told == [(TWO, (WEB_1,)), (THREE, (WEB_1,))]
+
+    run(scenario())
+
+
 def test_a_task_that_nobody_was_told_of_is_not_waited_for() -> None:
     peers = Peers()
 
