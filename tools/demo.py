@@ -246,6 +246,7 @@ def _answers(lab: Lab, host: str, address: str, *, wanted: set[str]) -> set[str]
 def _print_what_next(seconds: float) -> None:
     command = Path(sys.executable).with_name("swarmd")
     swarmd = command.relative_to(ROOT) if command.is_relative_to(ROOT) else command
+    python = swarmd.with_name("python")
     print(f"""
 The swarm is up after {seconds:.0f} s, and stays up.  To play with it:
 
@@ -256,6 +257,8 @@ The swarm is up after {seconds:.0f} s, and stays up.  To play with it:
   {swarmd} stack deploy -c compose-examples/web-backend.yml shop
   ip netns exec demo3 curl -s http://127.0.0.1:{PORT}/
   docker -H $SWARMD_HOST service ls              # the docker CLI works as well
+  {python} -m tools.lab --prefix demo poweroff demo3
+                                                 # a host loses power: its tasks run elsewhere
 
 `make demo-down` removes every trace.""")
 
