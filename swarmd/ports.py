@@ -72,6 +72,10 @@ class DiskFile(Protocol):
         """Write all of `data` at `offset`, growing the file if need be; not durable before `sync`."""
         ...
 
+    def truncate(self, size: int) -> None:
+        """Give back the room behind the first `size` bytes; durable with the next `sync`."""
+        ...
+
     def sync(self) -> None:
         """Returns when everything written is on the disk.  After an OSError here nothing is known."""
         ...

@@ -56,10 +56,14 @@ class FileDisk:
         # Always the same name: what a crash leaves behind is overwritten by the next write.
         beside = path.parent / f".{path.name}.new"
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            beside.unlink()  # half a file would keep the room that others need on a full disk
+            raise
         beside.replace(path)
         _sync_folder(path.parent)
 
@@ -134,6 +138,10 @@ class OpenFile:
             size = os.pwrite(self._descriptor, rest, offset)
             rest, offset = rest[size:], offset + size
 
+    def truncate(self, size: int) -> None:
+        """Give back the room behind the first `size` bytes."""
+        os.ftruncate(self._descriptor, size)
+
     def sync(self) -> None:
         """Returns when everything written is on the disk."""
         os.fdatasync(self._descriptor)
@@ -162,8 +170,10 @@ def _lock(root: Path) -> int:
             f"another swarmd (process {owner}) uses {root}: "
             "stop it first, or give this one another --state-dir"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    owner_line = f"{os.getpid()}\n".encode()
+    with suppress(OSError):  # a disk that is full; the lock is what counts
+        os.pwrite(descriptor, owner_line, 0)
+        os.ftruncate(descriptor, len(owner_line))
     return descriptor
 
 

@@ -50,6 +50,11 @@ class JournalFile:
         return self._file is None or self._is_torn or batch.is_trim or self._is_long
 
     @property
+    def _sizes(self) -> tuple[int, ...]:
+        """The steps to try: smaller ones when the disk is nearly full, so that others may write."""
+        return tuple(self._step_bytes // part for part in (1, 4, 16))
+
+    @property
     def _is_long(self) -> bool:
         return self._end >= self._segment_bytes
 
@@ -119,17 +124,27 @@ class JournalFile:
         last = next(reversed(self._segments), PREFIX + "0")
         name = f"{PREFIX}{int(last.removeprefix(PREFIX)) + 1:010d}"
         try:
-            self._disk.write(name, data + bytes(self._step_bytes))
+            reserved = self._write_segment(name, data)
             file = self._disk.open(name)
         except OSError as error:
-            if error.errno == errno.ENOSPC:  # the file is replaced as a whole, or not at all
-                raise NoSpaceError from error
             raise JournalError(f"journal: {error}") from error
         if self._file is not None:
             self._file.close()
         self._file, self._salt, self._number, self._is_torn = file, salt, number, False
-        self._end, self._reserved = len(data), len(data) + self._step_bytes
+        self._end, self._reserved = len(data), reserved
         self._segments[name] = 0
+
+    def _write_segment(self, name: str, data: bytes) -> int:
+        """How long the file is, zeros included.  Raises NoSpaceError, OSError."""
+        for size in self._sizes:
+            try:
+                self._disk.write(name, data + bytes(size))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+            else:
+                return len(data) + size
+        raise NoSpaceError
 
     def _delete_before(self, first_index: int) -> None:
         """Oldest first, so that numbers have no gap whenever a crash comes."""
@@ -144,15 +159,13 @@ class JournalFile:
 
     def _reserve_ahead(self) -> None:
         """The next step before it is needed, so that a full disk is known in time."""
-        if self._is_long or self._reserved - self._end >= self._step_bytes // 2:
-            self.is_short = False
-            return
-        try:
-            self._grow()
-        except NoSpaceError:
-            self.is_short = True
-        else:
-            self.is_short = False
+        self.is_short = False
+        while not self._is_long and self._reserved - self._end < self._step_bytes // 2:
+            try:
+                self._grow()
+            except NoSpaceError:
+                self.is_short = True
+                return
 
     def retry_reserve(self) -> None:
         """Look whether the disk has room again; the answer is in `is_short`."""
@@ -161,16 +174,26 @@ class JournalFile:
     def _grow(self) -> None:
         assert self._file is not None
         try:
-            self._file.pwrite(bytes(self._step_bytes), self._reserved)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise NoSpaceError from error
-            raise JournalError(f"journal: {error}") from error
+            size = next(size for size in self._sizes if self._has_reserved(size))
+        except StopIteration:
+            raise NoSpaceError from None
         try:
             self._file.sync()
         except OSError as error:
             raise JournalError(f"journal: {error}") from error
-        self._reserved += self._step_bytes
+        self._reserved += size
+
+    def _has_reserved(self, size: int) -> bool:
+        """Whether there was room for so many zeros; if not, none of it is kept from others."""
+        assert self._file is not None
+        try:
+            self._file.pwrite(bytes(size), self._reserved)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise JournalError(f"journal: {error}") from error
+            self._file.truncate(self._reserved)
+            return False
+        return True
 
     def close(self) -> None:
         """Idempotent."""

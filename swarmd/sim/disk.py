@@ -135,6 +135,13 @@ class SimFile:
             put(self._content.seen, offset, data)
             self._content.unsynced.append((offset, bytes(data)))
 
+    def truncate(self, size: int) -> None:
+        """As `DiskFile.truncate`; what is cut off was never synced."""
+        if self._disk.is_alive:
+            content = self._content
+            del content.seen[size:]
+            content.unsynced = [(at, data) for at, data in content.unsynced if at < size]
+
     def sync(self) -> None:
         """As `DiskFile.sync`."""
         if self._disk.is_alive and not self._disk.lies:

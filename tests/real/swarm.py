@@ -141,6 +141,7 @@ class RealSwarm:
         places = {
             node["ID"]: int(_hostname(node).removeprefix(self.lab.prefix))
             for node in self.get(by, "/nodes")
+            if _hostname(node)  # a node that has just joined has yet to describe itself
         }
         wanted = quote(json.dumps({"service": [service], "desired-state": ["running"]}))
         found = []

@@ -226,6 +226,33 @@ def test_a_full_disk_loses_nothing_and_the_batch_is_written_later() -> None:
     assert not Writer(disk, SEALERS[0]).journal.is_short
 
 
+def test_a_nearly_full_disk_is_used_in_smaller_steps_and_nothing_is_held_in_vain() -> None:
+    """What the journal cannot use, the agent on the same disk can."""
+    disk = MemoryDisk()
+    writer = Writer(disk, SEALERS[0])
+    writer.sync()
+    (name,) = disk.list(PREFIX)
+    step = writer.journal._step_bytes
+    disk.room_bytes = step // 4
+    for index in range(1, 200):
+        writer.log.add(b"\0" + bytes(100), index, 1)
+        writer.journal.write(writer.log.take(), None)
+    assert not is_short(writer)
+    disk.room_bytes = step // 17
+    size = 0
+    while not is_short(writer):
+        size = len(disk.files[name])
+        index += 1
+        writer.log.add(b"\0" + bytes(100), index, 1)
+        writer.journal.write(writer.log.take(), None)
+    assert len(disk.files[name]) == size
+    assert opened_entries(disk) == index
+
+
+def is_short(writer: Writer) -> bool:
+    return writer.journal.is_short
+
+
 def opened_entries(disk: MemoryDisk) -> int:
     return len(journal_on(disk, SEALERS[0]).open())
 

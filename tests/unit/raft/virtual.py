@@ -89,6 +89,8 @@ class MemoryDisk:
         self.is_full = False
         #: beginnings of names for which there is no room
         self.full_names: tuple[str, ...] = ()
+        #: by how much a file may grow at once
+        self.room_bytes = 1 << 40
         self.fails_sync = False
         self.syncs = 0
         self._turn = asyncio.Lock()
@@ -153,8 +155,15 @@ class MemoryFile:
         content = self._disk.files[self._name]
         if offset + len(data) > len(content):
             self._disk.demand_room(self._name)
-            content.extend(bytes(offset + len(data) - len(content)))
+            more = offset + len(data) - len(content)
+            if more > self._disk.room_bytes:  # as much as fits, and then the error
+                content.extend(bytes(self._disk.room_bytes))
+                raise OSError(errno.ENOSPC, "No space left on device")
+            content.extend(bytes(more))
         content[offset : offset + len(data)] = data
+
+    def truncate(self, size: int) -> None:
+        del self._disk.files[self._name][size:]
 
     def sync(self) -> None:
         self._disk.demand_sync()
