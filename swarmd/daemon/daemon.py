@@ -56,7 +56,6 @@ STILL_JOINING = (
     "Timeout was reached before node joined. The attempt to join the swarm will continue in the "
     'background. Use the "docker info" command to see the current swarm status of your node.'
 )
-LOOK_S: Seconds = 0.02
 RETIRE_CALL_S: Seconds = 5.0
 
 
@@ -77,6 +76,8 @@ class Daemon:
         self._running: asyncio.Task[None] | None = None
         #: set when the node has a session with a leader
         self._ready = asyncio.Event()
+        #: set, and replaced, when something changed that somebody may wait for
+        self._news = asyncio.Event()
         self._changing = asyncio.Lock()
         #: a client waits for the node to come up: what stops it is for that client, not for us
         self._is_tried = False
@@ -127,13 +128,14 @@ class Daemon:
             if not self._is_tried or not isinstance(first, StateError | OSError):
                 raise
             self._error = str(first)
+            self._tell()
             log.warning("node stopped", extra={"reason": first})
 
     def _begin(self, identity: Identity) -> Node:
         self._ready.clear()
         self._error = ""
-        node = Node(identity, self._ports, self._settings, self._ready.set)
-        node.managing.follow = self.nouns.events.follow
+        node = Node(identity, self._ports, self._settings, self._on_session)
+        node.managing.follow, node.managing.told = self.nouns.events.follow, self._tell
         node.forward = lambda _peer, payload: self.nouns.forwarder.serve(payload)
         self.node = node
         self._next.put_nowait(node)
@@ -306,11 +308,17 @@ class Daemon:
         assert node.managing.manager is not None
         return node.managing.manager
 
-    @staticmethod
-    async def _until(holds: Callable[[], bool]) -> None:
-        """Several owners move what is waited for, so it is looked at."""
-        while not holds():  # noqa: ASYNC110  no single event tells it
-            await asyncio.sleep(LOOK_S)
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await self._news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _on_session(self) -> None:
+        self._ready.set()
+        self._tell()
 
     async def join(self, request: JoinRequest) -> None:
         """See `Cluster`."""
@@ -390,7 +398,7 @@ class Daemon:
                         return ""
                     await manager.raft.transfer()
                     raft = manager.raft
-                    await self._until(lambda: raft.status().leader not in (None, raft.status().id))
+                    await self._until(lambda: not raft.leading_term() and bool(raft.leader))
                 await node.goodbye()
                 return manager.leader_address() if manager is not None else node.following.leader
         except (TimeoutError, SwarmError, ConnectionError) as error:

@@ -49,6 +49,11 @@ class Links:
             if self._open.get(address) is link:
                 del self._open[address]
 
+    def drop(self, address: str) -> None:
+        """Nobody there is of use any more: what is under way fails at once, for others to answer."""
+        if (link := self._open.pop(address, None)) is not None:
+            link.close()
+
     def forget(self) -> None:
         """New credentials: calls from now on show them; those under way end by themselves."""
         self._open.clear()

@@ -70,8 +70,7 @@ class RaftLog:
 
     def leading_term(self) -> int | None:
         """As `store.Log.leading_term`."""
-        status = self._raft.status()
-        return status.term if status.is_leader else None
+        return self._raft.leading_term()
 
 
 def _in_docker_s_words(error: RefusedError) -> SwarmError:
@@ -128,6 +127,10 @@ class Manager:
         self.store.watch(self._follow_settings)
         self.leading: Leading | None = None
         self._changed = asyncio.Event()
+        #: who led when that was last heard
+        self._known_leader: RaftID | None = None
+        #: told when who leads, what is applied, or this manager's office has changed
+        self.told: Callable[[], None] = lambda: None
         #: managers that the store may not show yet
         self.known: Callable[[], Sequence[ManagerAddress]] = tuple
         #: the calls that only managers answer
@@ -137,7 +140,7 @@ class Manager:
 
     async def run(self) -> None:
         """Until cancelled.  Raises what ends a raft member."""
-        self.raft.subscribe(self._changed.set)
+        self.raft.subscribe(self._on_raft)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.raft.run())
             group.create_task(
@@ -151,37 +154,56 @@ class Manager:
 
     async def _lead(self) -> None:
         while True:
-            term = await self._until(leads=True)
+            term = await self._until_leading()
             leading = Leading(self.store, self.raft, self._ports, term, self._witness)
             log.info("leading", extra={"term": term})
             async with asyncio.TaskGroup() as group:
                 # Everything that earlier leaders acknowledged is here before anything is decided.
-                await self._catch_up()
+                if not await self._has_caught_up(term):
+                    continue
                 self.leading = leading
+                self.told()
                 task = group.create_task(leading.run())
                 try:
-                    await self._until(leads=False, but=term)
+                    await self._until_deposed(term)
                 finally:
                     self.leading = None
                     leading.dispatcher.end()
                     task.cancel()
             log.info("no longer leading", extra={"term": term})
 
-    async def _catch_up(self) -> None:
-        try:
-            await self.raft.barrier()
-        except SwarmError as error:
-            log.info("leadership lost before it began", extra={"reason": str(error)})
+    async def _has_caught_up(self, term: int) -> bool:
+        """False if the term ended before; while no majority answers it is asked again."""
+        while self.raft.leading_term() == term:
+            try:
+                await self.raft.barrier()
+            except SwarmError as error:
+                log.info("leader has not caught up", extra={"term": term, "reason": str(error)})
+            else:
+                return True
+        return False
 
-    async def _until(self, *, leads: bool, but: int = 0) -> int:
-        """Wait until this member leads (in another term than `but`), or no longer does."""
-        while True:
-            status = self.raft.status()
-            leads_now = status.is_leader and (leads or status.term == but)
-            if leads_now is leads:
-                return status.term
+    async def _until_leading(self) -> int:
+        while (term := self.raft.leading_term()) is None:
             self._changed.clear()
             await self._changed.wait()
+        return term
+
+    async def _until_deposed(self, term: int) -> None:
+        while self.raft.leading_term() == term:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _on_raft(self) -> None:
+        """Calls at a deposed leader are given up for the new one: its host may have no power."""
+        self._changed.set()
+        leader = self.raft.leader
+        if leader is not None and leader != self._known_leader:
+            old = self._place_of(self._known_leader) if self._known_leader else None
+            if old is not None:
+                self._links.drop(old.address)
+            self._known_leader = leader
+        self.told()
 
     def _follow_settings(self, touched: Sequence[Touched] | None) -> None:
         """The operator's settings of Raft; the times of elections hold from start to end."""
@@ -203,7 +225,7 @@ class Manager:
 
     def leader_address(self) -> str:
         """Where the leader listens.  Raises NoLeaderError."""
-        leader = self.raft.status().leader
+        leader = self.raft.leader
         place = self._place_of(leader) if leader else None
         if place is None:
             raise NoLeaderError
@@ -211,7 +233,7 @@ class Manager:
 
     async def call_leader(self, method: str, payload: bytes) -> bytes:
         """The same call at the leader.  Raises NoLeaderError, or what it raised."""
-        if self.raft.status().is_leader:
+        if self.raft.leading_term() is not None:
             raise NoLeaderError  # not caught up yet
         return await self._links.call(
             self.leader_address(), method, payload, timeout_s=FORWARD_S, is_write=True

@@ -46,8 +46,8 @@ class Managing:
         self.follow: Callable[[Store], None] = lambda _store: None
         #: set when the identity changed
         self.changed = asyncio.Event()
-        #: set when the manager half came or went
-        self.turned = asyncio.Event()
+        #: told when the manager half came or went, and what `Manager.told` is
+        self.told: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Until cancelled.  Raises what ends a raft member."""
@@ -57,10 +57,10 @@ class Managing:
             if not identity.raft_id:
                 identity = await self._prepare(identity)
             manager = Manager(identity, self._ports, self._links, self._witness, self._config)
-            manager.known = self._known
+            manager.known, manager.told = self._known, self.told
             self.manager = manager
             self.follow(manager.store)
-            self.turned.set()
+            self.told()
             try:
                 async with asyncio.TaskGroup() as group:
                     tasks = [
@@ -72,7 +72,7 @@ class Managing:
                         task.cancel()
             finally:
                 self.manager = None
-                self.turned.set()
+                self.told()
             await self._ports.disk.run(lambda: raft_identity.wipe(self._ports.disk))
             self._keep(msgspec.structs.replace(self._identity(), raft_id=""))
 

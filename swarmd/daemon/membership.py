@@ -17,19 +17,22 @@ from swarmd.dispatcher.control.roles import (
     roles,
 )
 from swarmd.errors import SwarmError
+from swarmd.lib.bell import Bell
 from swarmd.model.ids import RequestID
 from swarmd.model.node import Node, Role
 from swarmd.ports import Timestamp
 from swarmd.raft.interface import NotCaughtUpError, Raft, RaftID
-from swarmd.store.entry import Change, PutNode
+from swarmd.store.apply import Touched, touches
+from swarmd.store.entry import Change, Kind, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
 
 log = logging.getLogger(__name__)
 
-#: Members catch up and connections come and go without a word: looked at so often.
-LOOK_S = 0.25
+#: A learner catches up and a peer is reached again without a word: a change that cannot be made yet
+#: is tried so often.
+AGAIN_S = 0.25
 PRINCIPAL = "membership"
 
 
@@ -38,24 +41,37 @@ class Membership:
 
     def __init__(self, store: Store, raft: Raft) -> None:
         self._store, self._raft = store, raft
+        #: rung when a node's record changed; the members change by this loop alone
+        self._bell = Bell()
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            change = self._next()
-            if change is None:
-                await asyncio.sleep(LOOK_S)
-                continue
-            try:
-                await self._carry_out(change)
-            except NotCaughtUpError:
-                await asyncio.sleep(LOOK_S)
-            except SwarmError as error:
-                log.info(
-                    "membership change not made",
-                    extra={"change": str(change), "reason": str(error)},
-                )
-                await asyncio.sleep(LOOK_S)
+        end = self._store.watch(self._changed)
+        try:
+            while True:
+                change = self._next()
+                if change is None:
+                    await self._bell.wait()
+                elif not await self._is_made(change):
+                    await asyncio.sleep(AGAIN_S)
+        finally:
+            end()
+
+    def _changed(self, touched: Sequence[Touched] | None) -> None:
+        if touches(touched, Kind.NODE):
+            self._bell.ring()
+
+    async def _is_made(self, change: RoleChange) -> bool:
+        try:
+            await self._carry_out(change)
+        except NotCaughtUpError:
+            return False
+        except SwarmError as error:
+            log.info(
+                "membership change not made", extra={"change": str(change), "reason": str(error)}
+            )
+            return False
+        return True
 
     def _next(self) -> RoleChange | None:
         status = self._raft.status()

@@ -327,6 +327,19 @@ class Member:
             end()
             self._successor = None
 
+    @property
+    def leader(self) -> RaftID | None:
+        """Who leads, as far as is known here; as in `status`, for those who ask often."""
+        core = self._core
+        return None if core is None or self._is_stuck else core.kernel.leader
+
+    def leading_term(self) -> int | None:
+        """The term in which this member leads, or None; as in `status`."""
+        core = self._core
+        if core is None or self._is_stuck or not core.kernel.leads:
+            return None
+        return core.kernel.term
+
     def status(self) -> Status:
         """See `interface.Raft`.  Zeros while the member does not run."""
         core = self._core
