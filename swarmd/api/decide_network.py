@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from swarmd.api.cluster import Decide
 from swarmd.api.network_views import PREDEFINED
 from swarmd.errors import (
+    BadRequestError,
     ConflictError,
     InvalidArgumentError,
     NotPermittedError,
@@ -56,7 +57,7 @@ def check(spec: NetworkSpec) -> None:
 
 def _check_name(name: str) -> None:
     if not name.strip():
-        raise InvalidArgumentError("name must be provided")
+        raise BadRequestError("invalid name: name is empty")
     if name in PREDEFINED:
         raise NotPermittedError(f"operation is not permitted on predefined {name} network ")
     if not is_dns_name(name):

@@ -29,6 +29,7 @@ from swarmd.api.upstream import Upstream
 from swarmd.errors import (
     BadRequestError,
     ConflictError,
+    EngineError,
     NotManagerError,
     NotPermittedError,
     PreconditionError,
@@ -57,6 +58,7 @@ class _Create(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     driver: str = ""
     scope: str = ""
     ingress: bool = False
+    config_only: bool = False
     labels: dict[str, str] | None = None
 
 
@@ -143,15 +145,21 @@ class MergedNetworks:
         spec = read(request.body, _Create) or _Create()
         if NETWORK_LABEL in (spec.labels or {}):
             raise BadRequestError(f"label {NETWORK_LABEL} is swarmd's own: leave it out")
-        if spec.scope == "swarm" or spec.ingress or (spec.driver, spec.scope) == ("overlay", ""):
-            try:
-                return await self._cluster.create(request)
-            except NotManagerError as error:
-                # Docker answers this one with 403.
-                raise NotPermittedError(str(error)) from error
-        if any(network.seen.name == spec.name for network in await self._of_cluster(request)):
+        if (spec.driver, spec.scope) == ("overlay", "local"):
+            raise NotPermittedError("cannot downgrade network scope for overlay networks")
+        is_cluster_s = not spec.config_only and (
+            spec.scope == "swarm" or spec.ingress or spec.driver == "overlay"
+        )
+        others = await (self._local if is_cluster_s else self._of_cluster)(request)
+        if any(network.seen.name == spec.name for network in others):
             raise ConflictError(f"network with name {spec.name} already exists")
-        return await self._upstream.forward(request)
+        if not is_cluster_s:
+            return await self._upstream.forward(request)
+        try:
+            return await self._cluster.create(request)
+        except NotManagerError as error:
+            # Docker answers this one with 403.
+            raise NotPermittedError(str(error)) from error
 
     async def remove(self, request: Request) -> Response:
         """Whoever's it is."""
@@ -233,6 +241,13 @@ class MergedNetworks:
         """All networks of the engine, our bridges too."""
         answer = await self._upstream.ask("GET", f"/v{request.version}/networks")
         return listed(answered(answer, list[msgspec.Raw])) if answer.status == HTTPStatus.OK else []
+
+    async def _local(self, request: Request) -> Sequence[Listed]:
+        """The user's own networks of the engine; none while it is away, as the cluster goes on."""
+        try:
+            return [network for network in await self._of_engine(request) if not network.is_hidden]
+        except EngineError:
+            return []
 
     async def _of_cluster(self, request: Request) -> Sequence[Listed]:
         """All networks of the cluster; none while it cannot tell, as plain containers go on."""

@@ -15,6 +15,7 @@ from swarmd.errors import BadRequestError, UnsupportedError
 from swarmd.model.base import Labels
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.ports import Timestamp
+from swarmd.wire.ipam import Subnet, ipam_configs
 from swarmd.wire.times import rfc3339
 
 VXLAN_IDS = "com.docker.network.driver.overlay.vxlanid_list"
@@ -37,17 +38,10 @@ def prefixed(address: str, network: Network) -> str:
 # ---- reading
 
 
-class _Subnet(msgspec.Struct, frozen=True):
-    subnet: str = msgspec.field(name="Subnet", default="")
-    ip_range: str = msgspec.field(name="IPRange", default="")
-    gateway: str = msgspec.field(name="Gateway", default="")
-    auxiliary: dict[str, str] | None = msgspec.field(name="AuxiliaryAddresses", default=None)
-
-
 class _Ipam(msgspec.Struct, frozen=True):
     driver: str | None = msgspec.field(name="Driver", default=None)
     options: dict[str, str] | None = msgspec.field(name="Options", default=None)
-    config: list[_Subnet] | None = msgspec.field(name="Config", default=None)
+    config: list[Subnet] | None = msgspec.field(name="Config", default=None)
 
 
 class _From(msgspec.Struct, frozen=True):
@@ -84,7 +78,7 @@ def decode_create(body: bytes) -> NetworkSpec:
         internal=asked.internal,
         attachable=asked.attachable,
         ingress=asked.ingress,
-        ipam_configs=tuple(map(_subnet, ipam.config or ())),
+        ipam_configs=ipam_configs(ipam.config or ()),
     )
 
 
@@ -97,45 +91,12 @@ def _refuse(asked: _Create) -> None:
         f"the IPAM driver {ipam.driver}": ipam.driver not in (None, "", "default"),
         "IPAM options": bool(ipam.options),
         "IPv6": bool(asked.enable_ipv6),
-        "networks without IPv4": asked.enable_ipv4 is False,
     }
+    if asked.enable_ipv4 is False:
+        raise BadRequestError("IPv4 cannot be disabled in a Swarm scoped network")
     for what, is_asked in refused.items():
         if is_asked:
             raise UnsupportedError(f"{what} in networks of the swarm: not supported yet")
-
-
-def _subnet(asked: _Subnet) -> IPAMConfig:
-    if asked.auxiliary:
-        raise UnsupportedError("auxiliary addresses in networks of the swarm: not supported yet")
-    if not asked.subnet:
-        raise BadRequestError("an IPAM configuration of a swarm's network needs a subnet")
-    try:
-        subnet = ipaddress.ip_network(asked.subnet, strict=False)
-    except ValueError:
-        raise BadRequestError(
-            f"Invalid subnet {asked.subnet} : invalid CIDR address: {asked.subnet}"
-        ) from None
-    if subnet.version != 4:
-        raise UnsupportedError("IPv6 in networks of the swarm: not supported yet")
-    _check_inside(asked, subnet)
-    return IPAMConfig(subnet=str(subnet), ip_range=asked.ip_range, gateway=asked.gateway)
-
-
-def _check_inside(asked: _Subnet, subnet: ipaddress.IPv4Network | ipaddress.IPv6Network) -> None:
-    if asked.gateway:
-        try:
-            is_inside = ipaddress.ip_address(asked.gateway) in subnet
-        except ValueError:
-            raise BadRequestError(f"invalid gateway address: {asked.gateway}") from None
-        if not is_inside:
-            raise BadRequestError(f"no matching subnet for gateway {asked.gateway}")
-    if asked.ip_range:
-        try:
-            part = ipaddress.ip_network(asked.ip_range, strict=False)
-        except ValueError:
-            raise BadRequestError(f"invalid ip-range: {asked.ip_range}") from None
-        if part.version != subnet.version or not part.overlaps(subnet):
-            raise BadRequestError(f"no matching subnet for range {asked.ip_range}")
 
 
 # ---- writing

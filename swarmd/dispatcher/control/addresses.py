@@ -18,20 +18,31 @@ def free_addresses(network: Network, taken: Mapping[str, str]) -> Iterator[str]:
     The network's first address is the gateway of its spec and is given to nobody.
     """
     for config in network.subnets:
+        first, last = _bounds(config)
         subnet = ipaddress.ip_network(config.subnet)
-        first, last = int(subnet.network_address) + 2, int(subnet.broadcast_address) - 1
-        if subnet.version == 6:
-            last += 1
         count = last - first + 1
         start = 0
         if network.last_address:
             mark = ipaddress.ip_address(network.last_address)
-            if mark in subnet:
+            if mark in subnet and first <= int(mark) <= last:
                 start = int(mark) + 1 - first
         for offset in range(count):
             address = str(ipaddress.ip_address(first + (start + offset) % count))
             if address not in taken and address != config.gateway:
                 yield address
+
+
+def _bounds(config: IPAMConfig) -> tuple[int, int]:
+    """The first and the last address to give: of the user's range, or of all but the first."""
+    subnet = ipaddress.ip_network(config.subnet)
+    first, last = int(subnet.network_address) + 2, int(subnet.broadcast_address) - 1
+    if subnet.version == 6:
+        last += 1
+    if not config.ip_range:
+        return first, last
+    part = ipaddress.ip_network(config.ip_range)
+    first = max(int(part.network_address), int(subnet.network_address) + 1)
+    return first, min(int(part.broadcast_address), last)
 
 
 def free_subnet(
@@ -54,8 +65,17 @@ def free_subnet(
 
 
 def subnet_config(config: IPAMConfig) -> IPAMConfig:
-    """A user's subnet, with Docker's default gateway."""
-    return _config(ipaddress.ip_network(config.subnet, strict=False), config.gateway)
+    """A user's subnet, with Docker's default gateway: the first address, of the range if given."""
+    subnet = ipaddress.ip_network(config.subnet, strict=False)
+    if not config.ip_range:
+        return _config(subnet, config.gateway)
+    part = ipaddress.ip_network(config.ip_range, strict=False)
+    first = max(int(part.network_address), int(subnet.network_address) + 1)
+    return IPAMConfig(
+        subnet=str(subnet),
+        ip_range=str(part),
+        gateway=config.gateway or str(ipaddress.ip_address(first)),
+    )
 
 
 def _config(subnet: ipaddress.IPv4Network | ipaddress.IPv6Network, gateway: str = "") -> IPAMConfig:

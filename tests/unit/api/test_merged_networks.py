@@ -121,7 +121,7 @@ async def test_the_bridge_of_a_cluster_network_is_not_the_users_to_change(
         ({"Driver": "overlay"}, True),
         ({"Driver": "bridge", "Scope": "swarm"}, True),
         ({"Driver": "overlay", "Ingress": True}, True),
-        ({"Driver": "overlay", "Scope": "local"}, False),
+        ({"Driver": "overlay", "ConfigOnly": True}, False),
         ({"Driver": "bridge"}, False),
         ({}, False),
     ],
@@ -143,6 +143,20 @@ async def test_a_new_network_may_not_take_a_cluster_networks_name_or_our_label(
     labels = {"swarmd.network": "n1"}
     said = await refusal(client, "POST /networks/create", Name="x", Labels=labels)
     assert said == "400 label swarmd.network is swarmd's own: leave it out"
+
+
+async def test_a_cluster_network_may_not_take_the_name_of_one_of_the_engine(
+    client: aiohttp.ClientSession,
+) -> None:
+    """`docker run --network mine` would mean another network than it did."""
+    said = await refusal(client, "POST /networks/create", Name="mine", Driver="overlay")
+    assert said == "409 network with name mine already exists"
+
+
+async def test_an_overlay_of_one_engine_is_refused(client: aiohttp.ClientSession) -> None:
+    spec = {"Name": "x", "Driver": "overlay", "Scope": "local"}
+    said = await refusal(client, "POST /networks/create", **spec)
+    assert said == "403 cannot downgrade network scope for overlay networks"
 
 
 async def test_an_overlay_needs_a_manager(client: aiohttp.ClientSession, swarm: Swarm) -> None:

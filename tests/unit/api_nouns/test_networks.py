@@ -117,7 +117,7 @@ async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
         (
             {"Name": "n", "IPAM": {"Config": [{"Subnet": "zz"}]}},
             400,
-            "Invalid subnet zz : invalid CIDR address: zz",
+            "invalid network config:\ninvalid subnet zz: invalid CIDR block notation",
         ),
         (
             {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.0.0.0/16"}]}},
@@ -127,7 +127,45 @@ async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
         (
             {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "Gateway": "10.8.0.1"}]}},
             400,
-            "no matching subnet for gateway 10.8.0.1",
+            (
+                "invalid network config:\ninvalid gateway 10.8.0.1: parent subnet 10.9.0.0/24 "
+                "doesn't contain this address"
+            ),
+        ),
+        (
+            {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.9.0.5/24"}, {}]}},
+            400,
+            (
+                "invalid network config:\n* invalid subnet 10.9.0.5/24: it should be 10.9.0.0/24\n"
+                "* invalid subnet : invalid CIDR block notation"
+            ),
+        ),
+        (
+            {
+                "Name": "n",
+                "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "IPRange": "10.8.0.3/16"}]},
+            },
+            400,
+            (
+                "invalid network config:\n"
+                "* invalid ip-range 10.8.0.3/16: CIDR block is bigger than its parent subnet "
+                "10.9.0.0/24\n"
+                "* invalid ip-range 10.8.0.3/16: parent subnet 10.9.0.0/24 doesn't contain ip-range\n"
+                "* invalid ip-range 10.8.0.3/16: it should be 10.8.0.0/16"
+            ),
+        ),
+        (
+            {
+                "Name": "n",
+                "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "AuxiliaryAddresses": {"a": "x"}}]},
+            },
+            400,
+            "invalid network config:\ninvalid auxiliary address a: invalid address",
+        ),
+        (
+            {"Name": "n", "EnableIPv4": False},
+            400,
+            "IPv4 cannot be disabled in a Swarm scoped network",
         ),
         (
             {"Name": "n", "Options": {"com.docker.network.driver.mtu": "9k"}},
@@ -145,7 +183,7 @@ async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
                 "com.docker.network.driver.mtu: it must be a number from 68 to 65535"
             ),
         ),
-        ({"Name": ""}, 400, "rpc error: code = InvalidArgument desc = name must be provided"),
+        ({"Name": ""}, 400, "invalid name: name is empty"),
         ({"Name": 5}, 400, "invalid JSON: Expected `str`, got `int` - at `$.Name`"),
     ],
 )

@@ -1,6 +1,8 @@
 """Networks, addresses, ports."""
 
-from swarmd.dispatcher.control.addresses import free_subnet
+import msgspec
+
+from swarmd.dispatcher.control.addresses import free_addresses, free_subnet
 from swarmd.model.ids import NetworkID
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.model.spec import EndpointSpec, NetworkAttachmentConfig, PortConfig
@@ -115,3 +117,19 @@ def test_a_dynamic_port_is_kept_over_updates_and_unique() -> None:
     cluster.remove("first")
     again = cluster.deploy(spec(1, endpoint_spec=ports(0, 0), force_update=1))
     assert [p.published_port for p in again.ports] == [30001, 30002]
+
+
+def test_addresses_come_from_the_range_that_the_user_names() -> None:
+    """The rest of the subnet is kept for machines that are no containers."""
+    cluster = Cluster()
+    wished = IPAMConfig(subnet="10.9.0.0/24", ip_range="10.9.0.128/30")
+    made = NetworkSpec(name="back", labels={}, ipam_configs=(wished,))
+    cluster.commit(PutNetwork(record=Network(id=NetworkID("back"), spec=made)))
+    cluster.settle()
+    network = cluster.tables.network("back")
+    assert network is not None
+    assert network.subnets[0].gateway == "10.9.0.128"
+    assert list(free_addresses(network, {})) == ["10.9.0.129", "10.9.0.130", "10.9.0.131"]
+    assert list(free_addresses(network, {"10.9.0.130": "x"})) == ["10.9.0.129", "10.9.0.131"]
+    used = msgspec.structs.replace(network, last_address="10.9.0.129")
+    assert next(free_addresses(used, {})) == "10.9.0.130"
