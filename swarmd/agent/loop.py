@@ -22,11 +22,12 @@ from swarmd.agent.presence import LocalContainer
 from swarmd.agent.session import Connect, NodeView, SessionLoop
 from swarmd.agent.state import Writer, erase, load
 from swarmd.agent.task import Rules
-from swarmd.agent.waiting import Bell, SteadyClock
+from swarmd.agent.waiting import SteadyClock
 from swarmd.agent.worker import Order, Worker
 from swarmd.config import AgentConfig
 from swarmd.engine.version import parse_version
 from swarmd.errors import EngineError
+from swarmd.lib.bell import Bell
 from swarmd.model.assignment import SessionMessage, StatusUpdate
 from swarmd.model.ids import ClusterID, NodeID, TaskID
 from swarmd.model.node import NodeDescription

@@ -10,11 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from swarmd.agent.waiting import Bell, closing, first_end
+from swarmd.agent.waiting import closing, first_end
 from swarmd.agent.worker import Worker
 from swarmd.config import AgentConfig
 from swarmd.errors import EngineError
 from swarmd.lib.backoff import Backoff
+from swarmd.lib.bell import Bell
 from swarmd.model.ids import ClusterID, TaskID
 from swarmd.ports import Engine, EngineEvent, EngineInfo, Random
 from swarmd.wire.container import CLUSTER_LABEL, TASK_ID_LABEL

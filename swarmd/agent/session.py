@@ -14,11 +14,12 @@ import msgspec
 from swarmd.agent.assigned import Taken
 from swarmd.agent.dispatcher import SESSION_ENDS, DispatcherClient
 from swarmd.agent.logs import LogServer
-from swarmd.agent.waiting import Bell, SteadyClock, closing, first_end
+from swarmd.agent.waiting import SteadyClock, closing, first_end
 from swarmd.agent.worker import Worker
 from swarmd.config import AgentConfig
 from swarmd.errors import UnavailableError
 from swarmd.lib.backoff import Backoff
+from swarmd.lib.bell import Bell
 from swarmd.model.assignment import Heartbeat, SessionMessage, SessionRequest, StatusReport
 from swarmd.model.node import NodeDescription
 from swarmd.ports import Random

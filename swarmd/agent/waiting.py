@@ -1,4 +1,4 @@
-"""Ways to wait that the agent's loops share: a bell, the first of several to end, a steady clock."""
+"""Ways to wait that the agent's loops share: the first of several to end, a steady clock."""
 
 import asyncio
 import contextlib
@@ -10,24 +10,6 @@ from swarmd.ports import Clock, Seconds, Timestamp
 T = TypeVar("T")
 
 _NANO = 1_000_000_000
-
-
-class Bell:
-    """Wakes one waiting loop; rung while nobody waits, it wakes the next wait at once."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def ring(self) -> None:
-        """There is something to do."""
-        self._event.set()
-
-    async def wait(self, at_most_s: Seconds | None = None) -> None:
-        """Returns when the bell was rung since the last wait, or after `at_most_s`."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(at_most_s):
-                await self._event.wait()
-        self._event.clear()
 
 
 class SteadyClock:

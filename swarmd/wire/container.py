@@ -55,7 +55,7 @@ class TaskEndpoint(Record, frozen=True, kw_only=True):
     network: str
     #: without prefix length, one per family; empty = the engine chooses
     addresses: tuple[str, ...] = ()
-    #: see `mac_of`; empty = the engine chooses
+    #: see `model.devices.mac_of`; empty = the engine chooses
     mac: str = ""
     #: the endpoint with the highest one gets the default route (API 1.48)
     gateway_priority: int = 0
@@ -180,11 +180,6 @@ class _Create(msgspec.Struct, frozen=True, omit_defaults=True, rename="pascal"):
 def container_name(task: Task, service_name: str) -> str:
     """`web.1.<task id>`; of a global service `web.<node id>.<task id>`."""
     return f"{service_name}.{task.slot or task.node_id}.{task.id}"
-
-
-def mac_of(address: str) -> str:
-    """The MAC address that belongs to an IPv4 address: 10.0.0.3 → 02:42:0a:00:00:03."""
-    return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + ipaddress.IPv4Address(address).packed)
 
 
 def container_request(

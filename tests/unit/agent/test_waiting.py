@@ -6,22 +6,10 @@ import pytest
 
 from swarmd.agent.description import NodeFacts, describe
 from swarmd.agent.logs import Bucket
-from swarmd.agent.waiting import Bell, SteadyClock, first_end
+from swarmd.agent.waiting import SteadyClock, first_end
 from swarmd.model.node import Plugin
 from tests.unit.agent.fake_engine import FakeEngine, Machine
 from tests.unit.agent.world import LoopClock, run
-
-
-def test_a_bell_rung_while_nobody_waits_wakes_the_next_wait() -> None:
-    async def scenario() -> None:
-        loop, bell = asyncio.get_running_loop(), Bell()
-        bell.ring()
-        await bell.wait(10)
-        assert loop.time() == 0
-        await bell.wait(10)
-        assert loop.time() == pytest.approx(10)
-
-    run(scenario())
 
 
 def test_a_steady_clock_does_not_follow_a_wall_clock_that_jumps() -> None:

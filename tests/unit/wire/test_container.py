@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from swarmd.errors import InvalidArgumentError, UnsupportedError
+from swarmd.model.devices import mac_of
 from swarmd.model.ids import ClusterID, NetworkID, NodeID, ServiceID, TaskID, Version
 from swarmd.model.node import NodeDescription
 from swarmd.model.spec import (
@@ -47,7 +48,6 @@ from swarmd.wire.container import (
     check_templates,
     container_name,
     container_request,
-    mac_of,
 )
 
 TASK = Task(
@@ -67,11 +67,11 @@ PLACE = Place(
     api_version=(1, 51),
 )
 ALONE = TaskNetworks()
-BACK = TaskEndpoint(network="swarmd-back", addresses=("10.0.1.5",), mac=mac_of("10.0.1.5"))
+BACK = TaskEndpoint(network="swarmd-back", addresses=("10.0.1.5",), mac=mac_of(("10.0.1.5",)))
 FRONT = TaskEndpoint(
     network="swarmd-front",
     addresses=("10.0.2.5", "fd00::5"),
-    mac=mac_of("10.0.2.5"),
+    mac=mac_of(("10.0.2.5",)),
     gateway_priority=7,
 )
 
