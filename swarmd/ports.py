@@ -403,6 +403,14 @@ class Engine(Protocol):
     async def create_volume(self, body: bytes) -> None: ...
 
 
+class HeldPort(Protocol):
+    """A port that is kept from other programs."""
+
+    def close(self) -> None:
+        """It is free again."""
+        ...
+
+
 class Kernel(Protocol):
     """Links, routes and rules of this machine and of its containers' network namespaces.
 
@@ -431,6 +439,10 @@ class Kernel(Protocol):
 
     async def sysctl(self, name: str, value: str) -> None:
         """Write /proc/sys/`name` (slashes); no error if the file does not exist."""
+        ...
+
+    def hold_port(self, protocol: str, port: int) -> HeldPort:
+        """Bind a port of all IPv4 addresses without serving it.  OSError if it is in use."""
         ...
 
     def links_gone(self) -> AsyncGenerator[str, None]:

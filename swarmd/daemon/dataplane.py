@@ -56,6 +56,8 @@ class DataPlanes:
         self._dead: set[NodeID] = set()
         #: tasks of this node that traffic may go to; None until the agent has looked
         self._serving: frozenset[TaskID] | None = None
+        #: processes of this node's containers
+        self._pids: frozenset[int] = frozenset()
         #: tasks that serve no more, by the word of their own node
         self._withdrawn: dict[TaskID, NodeID] = {}
         self._withdrawals = Withdrawals(tell_peer)
@@ -176,7 +178,13 @@ class DataPlanes:
         )
         if before is not None and self._plane is not None:
             self._withdrawals.announce(sorted(before - self._serving), self._plane)
-        self._vips.follow_tasks([_local_task(c) for c in containers if c.pid])
+        tasks = {c.task.id: _local_task(c) for c in containers if c.pid}
+        self._vips.follow_tasks(list(tasks.values()))
+        pids = frozenset(task.pid for task in tasks.values())
+        if pids - self._pids:
+            # New ports of the ingress bridge.
+            self._mesh.look()
+        self._pids = pids
         self._tell()
 
     def on_liveness(self, node_id: NodeID, *, is_alive: bool) -> None:

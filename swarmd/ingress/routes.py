@@ -55,17 +55,29 @@ def read_routes(routes: str, rules: str) -> Routes:
 
 
 class RouteWork(msgspec.Struct, frozen=True):
-    """`ip` and `bridge` lines, around the change of the rules: a way is there before it is used."""
+    """`ip` lines around the change of the rules: a way is there before it is used."""
 
     before: tuple[str, ...]
-    bridge: tuple[str, ...]
     after: tuple[str, ...]
+
+
+class Nobody(msgspec.Struct, frozen=True):
+    """`ip` and `bridge` lines for the neighbour that does not exist."""
+
+    neighbours: tuple[str, ...] = ()
+    forwarding: tuple[str, ...] = ()
+
+
+def wanted_routes(plane: DataPlane) -> Routes:
+    """What there is once everything is done."""
+    ways = dict(_wanted(plane))
+    return Routes(ways=ways, has_rule=bool(ways))
 
 
 def route_work(plane: DataPlane, observed: Routes) -> RouteWork:
     """A way that is wanted otherwise is replaced, never deleted first."""
     wanted = dict(_wanted(plane))
-    before, bridge = _nobody(plane) if wanted else ([], ())
+    before = []
     for (table, destination), way in wanted.items():
         if observed.ways.get((table, destination)) != way:
             onlink = "onlink " if table == _BACK else ""
@@ -82,15 +94,16 @@ def route_work(plane: DataPlane, observed: Routes) -> RouteWork:
     ]
     if not wanted and observed.has_rule:
         after.append(f"rule del {_RULE}")
-    return RouteWork(tuple(before), bridge, tuple(after))
+    return RouteWork(tuple(before), tuple(after))
 
 
-def _nobody(plane: DataPlane) -> tuple[list[str], tuple[str, ...]]:
-    """The neighbour that does not exist; written each time, as it costs less than reading."""
-    assert plane.ingress is not None
+def nobody_lines(plane: DataPlane) -> Nobody:
+    """Written whether or not they are there, as it costs less than reading."""
+    if plane.ingress is None or not ipv4(plane.ingress.node_addresses(plane.node_id)):
+        return Nobody()
     bridge, port = bridge_name(plane.ingress.vni), vxlan_name(plane.ingress.vni)
     neighbour = f"neigh replace {BACK_ADDRESS} lladdr {BACK_MAC} dev {bridge} nud permanent"
-    return [neighbour], (f"fdb replace {BACK_MAC} dev {port} master static",)
+    return Nobody((neighbour,), (f"fdb replace {BACK_MAC} dev {port} master static",))
 
 
 class _Route(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ A port without backends is not in the map: the host itself refuses the connectio
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from swarmd.ingress.balance import add, elements, ipv4, to_ports
 from swarmd.ingress.marks import MARK, MARK_MASK, TABLE, node_mark
@@ -26,8 +26,11 @@ from swarmd.model.dataplane import NO_TASK, DataPlane, PlaneNetwork, published
 from swarmd.model.devices import BRIDGE_PREFIX, bridge_name, mac_of, vxlan_name
 
 
-def host_rules(plane: DataPlane) -> str:
-    """The transaction that makes this host's tables what they are to be; both empty families go."""
+def host_rules(plane: DataPlane, taken: Collection[tuple[str, int]] = ()) -> str:
+    """The transaction that makes this host's tables what they are to be; both empty families go.
+
+    Ports that are `taken`, by (protocol, number), are left to the programs that have them.
+    """
     lines = [*no_table("ip"), *no_table("bridge")]
     if plane.networks:
         lines.append(f"add table ip {TABLE}")
@@ -35,7 +38,7 @@ def host_rules(plane: DataPlane) -> str:
     ingress = plane.ingress
     if ingress is not None and ipv4(ingress.node_addresses(plane.node_id)):
         lines.extend(_sets(plane, ingress))
-        lines.extend(_ports(plane))
+        lines.extend(_ports(plane, taken))
         lines.extend(_translation(plane, ingress))
         lines.extend(_way_back(ingress))
         lines.extend(_last_step(plane, ingress))
@@ -95,12 +98,12 @@ def _peers(plane: DataPlane, ingress: PlaneNetwork) -> dict[str, int]:
     }
 
 
-def _ports(plane: DataPlane) -> Iterator[str]:
+def _ports(plane: DataPlane, taken: Collection[tuple[str, int]]) -> Iterator[str]:
     """A chain for each published port that has backends, and the map that leads there."""
     found: list[str] = []
     for port, backends in published(plane):
         addresses = [a for backend in backends for a in ipv4(backend.addresses)]
-        if addresses:
+        if addresses and (port.protocol, port.published_port) not in taken:
             chain = f"{port.protocol}_{port.published_port}"
             found.append(f"{port.protocol} . {port.published_port} : goto {chain}")
             yield f"add chain ip {TABLE} {chain}"
@@ -112,15 +115,18 @@ def _ports(plane: DataPlane) -> Iterator[str]:
 def _translation(plane: DataPlane, ingress: PlaneNetwork) -> Iterator[str]:
     # At -110 and 90: before the engine's own rules at -100 and 100.
     published_here = "fib daddr type local meta l4proto . th dport vmap @ports"
-    yield _hook("arriving", "nat", "prerouting", -110)
-    yield add("arriving", published_here)
-    yield _hook("leaving", "nat", "output", -110)
-    yield add("leaving", published_here)
+    # The node's resolver is asked there: a service that publishes port 53 is not meant.
+    own = ipv4(a for network in plane.networks for a in network.node_addresses(plane.node_id))
+    resolver = f"ip daddr {{ {', '.join(own)} }} meta l4proto {{ tcp, udp }} th dport 53 return"
+    for chain, hook in (("arriving", "prerouting"), ("leaving", "output")):
+        yield _hook(chain, "nat", hook, -110)
+        yield add(chain, resolver)
+        yield add(chain, published_here)
     yield _hook("hide", "nat", "postrouting", 90)
-    (own,) = ipv4(ingress.node_addresses(plane.node_id))
+    (entry,) = ipv4(ingress.node_addresses(plane.node_id))
     out = f'oifname "{bridge_name(ingress.vni)}" ct status dnat'
-    yield add("hide", f"{out} fib saddr type local snat to {own}")
-    yield add("hide", f"{out} ip saddr {{ {', '.join(_cluster_sources(plane))} }} snat to {own}")
+    yield add("hide", f"{out} fib saddr type local snat to {entry}")
+    yield add("hide", f"{out} ip saddr {{ {', '.join(_cluster_sources(plane))} }} snat to {entry}")
 
 
 def _cluster_sources(plane: DataPlane) -> list[str]:

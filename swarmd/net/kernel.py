@@ -8,6 +8,7 @@ is bounded in time, and each is killed with the call that waits for it.
 import asyncio
 import contextlib
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import AsyncGenerator, Sequence
@@ -34,6 +35,8 @@ class LinuxKernel:
 
     async def nft(self, text: str, *, pid: int = 0) -> None:
         """All of `text` or nothing of it.  A process that is gone is an OSError like any other."""
+        if pid:
+            _check_elsewhere(pid)
         enter = ("nsenter", "-t", str(pid), "-n", "--") if pid else ()
         await self._checked(*enter, "nft", "-f", "-", text=text)
 
@@ -57,6 +60,17 @@ class LinuxKernel:
     async def sysctl(self, name: str, value: str) -> None:
         """`net/ipv4/conf/swb4096/rp_filter`; what this kernel does not have is left out."""
         _write_setting(Path("/proc/sys", name), value)
+
+    def hold_port(self, protocol: str, port: int) -> socket.socket:
+        """A TCP socket that does not listen: the system refuses connections as if there were none."""
+        kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+        held = socket.socket(socket.AF_INET, kind)
+        try:
+            held.bind(("0.0.0.0", port))  # noqa: S104  nothing is served there
+        except OSError:
+            held.close()
+            raise
+        return held
 
     async def links_gone(self) -> AsyncGenerator[str, None]:
         """By rtnetlink, without a process."""
@@ -128,6 +142,16 @@ class _Command:
             self._is_wanted = False
             if self._process is not None:
                 self._process.kill()
+
+
+def _check_elsewhere(pid: int) -> None:
+    """Raises OSError if a process is gone, or is in this network namespace.
+
+    The number of a process that has ended is given to another, and a container's table would take
+    the place of the host's.
+    """
+    if Path(f"/proc/{pid}/ns/net").stat().st_ino == Path("/proc/self/ns/net").stat().st_ino:
+        raise ProcessLookupError(f"process {pid} is not in a container's network")
 
 
 def _write_setting(path: Path, value: str) -> None:

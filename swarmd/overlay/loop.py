@@ -39,7 +39,7 @@ class OverlayLoop:
         period_s: Seconds = PERIOD_S,
     ) -> None:
         self._engine, self._kernel, self._period_s = engine, kernel, period_s
-        #: called after a round that made bridges: what stands on them can be mended
+        #: called after a round that made or mended bridges: what stands on them can be mended too
         self._on_made = on_made
         self._plane: DataPlane | None = None
         self._bell = Bell()
@@ -111,7 +111,7 @@ class OverlayLoop:
             self._standing = {n.id for n in work.networks} - self._refused.keys()
             # A refusal stands until somebody asks for the network again, or the period is over.
             pause_s = self._period_s if outcome.is_tidy else AGAIN_S
-            if any(network.body for network in work.networks):
+            if any(network.links for network in work.networks):
                 self._on_made()
         self._news.set()
         self._news = asyncio.Event()

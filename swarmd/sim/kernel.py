@@ -167,6 +167,13 @@ def _after(words: Sequence[str], word: str) -> str:
     return words[words.index(word) + 1]
 
 
+class _Bound:
+    """Sockets that nobody asks."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class SimKernel:
     """The Kernel port of one process."""
 
@@ -212,6 +219,11 @@ class SimKernel:
         """As `Kernel.sysctl`: nobody reads it back."""
         assert name, value
 
+    def hold_port(self, protocol: str, port: int) -> _Bound:
+        """As `Kernel.hold_port`: no other program runs here."""
+        assert protocol, port
+        return _Bound()
+
     async def links_gone(self) -> AsyncGenerator[str, None]:
         """As `Kernel.links_gone`."""
         names: asyncio.Queue[str] = asyncio.Queue()
@@ -221,13 +233,6 @@ class SimKernel:
                 yield await names.get()
         finally:
             self._state.watchers.remove(names)
-
-
-class _Bound:
-    """Sockets that nobody asks."""
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 async def resolver_sockets(_address: str, _port: int, _answer: Answer) -> _Bound:

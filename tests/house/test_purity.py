@@ -45,6 +45,7 @@ IO = {
     "swarmd.dns.sockets",
     "swarmd.engine.calls",
     "swarmd.gossip.loop",
+    "swarmd.ingress.loop",
     "swarmd.ingress.vips",
     "swarmd.lib.bell",
     "swarmd.lib.settled",

@@ -7,6 +7,7 @@ from typing import cast
 import msgspec
 import pytest
 
+from swarmd.ingress import vips as vips_module
 from swarmd.ingress.loop import MeshLoop, leave
 from swarmd.ingress.vips import VipLoop
 from swarmd.model.dataplane import DataPlane, LocalTask, without_tasks
@@ -26,6 +27,9 @@ class Recorder:
         self.gone: set[int] = set()
         self.written: list[tuple[int, str]] = []
         self.changed = asyncio.Event()
+        #: published ports that are kept from others, and ports that others have
+        self.held: set[tuple[str, int]] = set()
+        self.taken: set[tuple[str, int]] = set()
 
     def _do(self, what: str) -> None:
         self.done.append(what)
@@ -33,6 +37,7 @@ class Recorder:
 
     async def nft(self, text: str, *, pid: int = 0) -> None:
         if pid in self.gone:
+            self.changed.set()
             raise OSError(f"nsenter: {pid}: no such process")
         self.written.append((pid, text))
         self._do("nft")
@@ -50,12 +55,32 @@ class Recorder:
             raise OSError("iptables: No chain/target/match by that name.")
         elif "master" in argv and not self.has_bridge:
             raise OSError('Device "swb4096" does not exist.')
+        if argv[0] == "ss":
+            port = argv[-1].removeprefix("sport = ")
+            return f'LISTEN 0 9 0.0.0.0{port} 0.0.0.0:* users:(("nginx",pid=7,fd=6))\n'
         if "master" in argv:
             return '[{"ifname": "swx4096"}]'
         return "-N DOCKER-USER" if argv[0] == "iptables" else "[]"
 
+    def hold_port(self, protocol: str, port: int) -> "Held":
+        if (protocol, port) in self.taken:
+            raise OSError(98, "Address already in use")
+        held = Held(self, (protocol, port))
+        self.held.add((protocol, port))
+        return held
+
     async def run(self, *argv: str) -> int:
         return 0 if self.has_firewall or argv[0] != "iptables" else 1
+
+
+class Held:
+    """A port until it is closed."""
+
+    def __init__(self, recorder: Recorder, port: tuple[str, int]) -> None:
+        self._recorder, self._port = recorder, port
+
+    def close(self) -> None:
+        self._recorder.held.remove(self._port)
 
 
 def kernel(recorder: Recorder) -> Kernel:
@@ -115,6 +140,88 @@ async def test_a_service_that_publishes_nothing_leaves_the_mesh_alone() -> None:
             await asyncio.sleep(0)
         running.cancel()
     assert recorder.done.count("nft") == 1
+
+
+async def test_a_change_costs_what_it_changes() -> None:
+    """After a whole round, what is there is known: one transaction takes a backend away."""
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await until(recorder, 9)
+        before = len(recorder.done)
+        mesh.follow(without_tasks(plane(), {WEB_2}))
+        await mesh.settled()
+        assert recorder.done[before:] == ["nft"]
+        # Somebody flushed everything: after a look it is there again.
+        mesh.look()
+        await until(recorder, before + 10)
+        running.cancel()
+    again = recorder.done[before + 1 :]
+    assert [line for line in again if line.startswith("route replace")]
+    assert again[-1].startswith("-I DOCKER-USER")
+
+
+async def test_changes_without_end_do_not_put_off_the_whole_look() -> None:
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder), period_s=0.05)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await until(recorder, 9)
+        while sum(line.startswith("-I DOCKER-USER") for line in recorder.done) < 6:
+            mesh.follow(without_tasks(plane(), {WEB_2}))
+            await mesh.settled()
+            mesh.follow(plane())
+            await mesh.settled()
+        running.cancel()
+
+
+async def test_published_ports_are_kept_from_other_programs_while_they_are_published() -> None:
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await mesh.settled()
+        assert recorder.held == {("tcp", 8080)}
+        # Without backends too: a program that took it then would never see a client again.
+        mesh.follow(without_tasks(plane(), {WEB_1, WEB_2}))
+        await mesh.settled()
+        assert recorder.held == {("tcp", 8080)}
+        mesh.follow(msgspec.structs.replace(plane(), services=()))
+        await mesh.settled()
+        assert recorder.held == set()
+        mesh.follow(plane())
+        await mesh.settled()
+        running.cancel()
+    assert recorder.held == set()
+
+
+async def test_a_port_that_a_program_has_is_left_to_it_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Somebody publishes 22, 2377 or what nginx already serves on one of the nodes."""
+    caplog.set_level("INFO")
+    recorder = Recorder()
+    recorder.taken = {("tcp", 8080)}
+    mesh = MeshLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(plane())
+        await mesh.settled()
+        mesh.follow(without_tasks(plane(), {WEB_2}))
+        await mesh.settled()
+        assert "8080" not in recorder.written[-1][1]
+        recorder.taken = set()
+        mesh.follow(plane())
+        await mesh.settled()
+        assert "tcp . 8080 : goto tcp_8080" in recorder.written[-1][1]
+        running.cancel()
+    said = [r for r in caplog.records if r.message.startswith("published port")]
+    assert [r.levelname for r in said] == ["WARNING", "INFO"]
+    assert said[0].__dict__["program"] == "nginx (pid 7) on 0.0.0.0"
 
 
 async def test_an_engine_without_docker_user_is_said_once(
@@ -195,7 +302,11 @@ async def test_a_container_that_was_started_again_gets_its_table_again() -> None
     assert [pid for pid, _ in recorder.written] == [8, 88]
 
 
-async def test_a_container_that_ends_meanwhile_keeps_no_other_from_its_table() -> None:
+async def test_a_container_that_ends_meanwhile_keeps_no_other_from_its_table(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nor is it worth a word."""
+    caplog.set_level("INFO")
     recorder = Recorder()
     recorder.gone = {8}
     vips = VipLoop(kernel(recorder))
@@ -205,8 +316,29 @@ async def test_a_container_that_ends_meanwhile_keeps_no_other_from_its_table() -
         vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
         await vips.written(WEB_1)
         vips.follow_tasks([task(WEB_1, 9)])
+        await vips.settled()
         running.cancel()
     assert [pid for pid, _ in recorder.written] == [9]
+    assert not caplog.records
+
+
+async def test_a_table_that_is_refused_again_is_said(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel without NAT in namespaces, a container that took its rights away."""
+    monkeypatch.setattr(vips_module, "AGAIN_S", 0.001)
+    recorder = Recorder()
+    recorder.gone = {8}
+    vips = VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(vips.run())
+        vips.follow(plane(3))
+        vips.follow_tasks([task(CLIENT_3, 8)])
+        while not caplog.records:
+            recorder.changed.clear()
+            await recorder.changed.wait()
+        running.cancel()
+    assert caplog.records[0].levelname == "WARNING"
 
 
 async def test_a_plane_without_networks_leaves_an_empty_mesh() -> None:

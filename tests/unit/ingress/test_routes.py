@@ -7,7 +7,7 @@ import msgspec
 from swarmd.ingress import firewall
 from swarmd.ingress.hairpin import BridgePorts, read_ports
 from swarmd.ingress.lingering import datagram_backends, forget_commands
-from swarmd.ingress.routes import read_routes, route_work
+from swarmd.ingress.routes import Nobody, nobody_lines, read_routes, route_work, wanted_routes
 from swarmd.model.dataplane import DataPlane, PlanePort, without_tasks
 from tests.planes import WEB_2, plane
 
@@ -35,18 +35,26 @@ NOBODY = "neigh replace 169.254.186.1 lladdr 02:42:00:00:00:fe dev swb4096 nud p
 def test_a_task_elsewhere_is_reached_through_its_node() -> None:
     work = route_work(plane(), read_routes("[]", "[]"))
     assert work.before == (
-        NOBODY,
         "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186",
         "route replace default via 169.254.186.1 dev swb4096 onlink table 5200 proto 186",
         "rule add pref 520 fwmark 0x5d000000/0xff000000 lookup 5200",
     )
-    assert work.bridge == ("fdb replace 02:42:00:00:00:fe dev swx4096 master static",)
     assert work.after == ()
+    assert nobody_lines(plane()) == Nobody(
+        (NOBODY,), ("fdb replace 02:42:00:00:00:fe dev swx4096 master static",)
+    )
+
+
+def test_what_was_carried_out_is_what_is_wanted() -> None:
+    assert wanted_routes(plane()) == read_routes(ROUTES, RULES)
+    assert wanted_routes(DataPlane()) == read_routes("[]", "[]")
+    work = route_work(plane(), wanted_routes(plane()))
+    assert (work.before, work.after) == ((), ())
 
 
 def test_what_is_there_is_left_alone() -> None:
     work = route_work(plane(), read_routes(ROUTES, RULES))
-    assert (work.before, work.after) == ((NOBODY,), ())
+    assert (work.before, work.after) == ((), ())
 
 
 def test_a_way_goes_after_the_rules_that_led_there() -> None:
@@ -60,13 +68,14 @@ def test_a_task_that_moved_to_another_node_is_rerouted_without_a_gap() -> None:
     moved = json.loads(ROUTES)
     moved[0]["gateway"] = "10.0.0.3"
     work = route_work(plane(), read_routes(json.dumps(moved), RULES))
-    assert work.before == (NOBODY, "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186")
+    assert work.before == ("route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186",)
     assert work.after == ()
 
 
 def test_leaving_takes_every_route_of_ours_and_the_rule() -> None:
     work = route_work(DataPlane(), read_routes(ROUTES, RULES))
-    assert (work.before, work.bridge) == ((), ())
+    assert work.before == ()
+    assert nobody_lines(DataPlane()) == Nobody()
     assert work.after == (
         "route del 10.0.0.102 proto 186",
         "route del default table 5200 proto 186",

@@ -74,6 +74,22 @@ def test_one_port_number_may_be_published_for_tcp_and_for_udp() -> None:
     assert lines(text, "udp_8080", "10.0.0.102 . 53")
 
 
+def test_a_port_that_a_program_has_is_left_to_it() -> None:
+    text = host_rules(plane(), {("tcp", 8080)})
+    assert "8080" not in text
+    assert "udp . 8080" not in text
+
+
+def test_the_nodes_resolver_is_asked_whatever_is_published() -> None:
+    """A service that publishes port 53 would take every container's names away."""
+    text = host_rules(plane())
+    rule = "ip daddr { 10.0.0.1, 10.0.1.1 } meta l4proto { tcp, udp } th dport 53 return"
+    for chain in ("arriving", "leaving"):
+        own, others = lines(text, f"add rule ip swarmd {chain} ")
+        assert own.endswith(rule)
+        assert others.endswith("vmap @ports")
+
+
 def test_a_port_without_backends_is_left_to_the_host_which_refuses() -> None:
     text = host_rules(without_tasks(plane(), {WEB_1, WEB_2}))
     assert "8080" not in text

@@ -1,6 +1,8 @@
 """The Kernel port on commands that need no privilege."""
 
 import asyncio
+import os
+import socket
 
 import psutil
 import pytest
@@ -57,5 +59,26 @@ async def test_a_setting_that_this_kernel_does_not_have_is_left_out() -> None:
 
 
 async def test_the_tables_of_a_process_that_is_gone_are_an_oserror() -> None:
-    with pytest.raises(OSError, match="nsenter"):
+    with pytest.raises(OSError, match=str(2**22 + 1)):
         await LinuxKernel().nft("", pid=2**22 + 1)
+
+
+async def test_a_process_in_the_hosts_own_network_is_no_container() -> None:
+    """The number of a container's process that has ended was given to another."""
+    with pytest.raises(ProcessLookupError, match="not in a container's network"):
+        await LinuxKernel().nft("", pid=os.getpid())
+
+
+def test_a_held_port_is_refused_to_others_and_to_clients_and_is_free_again() -> None:
+    kernel = LinuxKernel()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            kernel.hold_port("tcp", port)
+    held = kernel.hold_port("tcp", port)
+    with pytest.raises(OSError, match="in use"):
+        socket.create_server(("127.0.0.1", port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 5)
+    held.close()
+    socket.create_server(("127.0.0.1", port)).close()
