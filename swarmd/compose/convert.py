@@ -16,16 +16,10 @@ from swarmd.compose.networks import attachments, stack_networks
 from swarmd.compose.notyet import refuse_not_yet
 from swarmd.compose.values import nano_cpus, nanoseconds
 from swarmd.errors import InvalidArgumentError
+from swarmd.model.names import is_image
 
 IMAGE_LABEL = "com.docker.stack.image"
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_IMAGE = re.compile(
-    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]+)?/)?"
-    rf"{_COMPONENT}(?:/{_COMPONENT})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
-    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
-)
 _RESTART = re.compile(r"(no|always|unless-stopped|on-failure)(?::([0-9]{1,9}))?")
 
 
@@ -93,8 +87,8 @@ class _Converter:
         trouble = f"invalid image reference for service {self.name}: "
         if not image:
             raise self._at("image").error(f"{trouble}no image specified")
-        if not _IMAGE.fullmatch(image):
-            is_upper = _IMAGE.fullmatch(image.lower()) is not None
+        if not is_image(image):
+            is_upper = is_image(image.lower())
             reason = "repository name must be lowercase" if is_upper else "invalid reference format"
             raise self._at("image").error(trouble + reason)
         return image

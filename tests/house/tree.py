@@ -13,6 +13,13 @@ def files() -> list[Path]:
     return sorted(PRODUCT.rglob("*.py"))
 
 
+def others() -> list[Path]:
+    """Every other module that somebody has to read: tests, benchmarks, tools; sorted."""
+    return sorted(
+        file for name in ("tests", "benchmarks", "tools") for file in (ROOT / name).rglob("*.py")
+    )
+
+
 def name_of(file: Path) -> str:
     """`swarmd/store/view.py` → `swarmd.store.view`."""
     parts = file.relative_to(ROOT).with_suffix("").parts
