@@ -24,6 +24,7 @@ from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import ManagerAddress
 from swarmd.model.ids import NodeID, RequestID
 from swarmd.model.node import Member as MemberRecord
+from swarmd.model.node import Role
 from swarmd.net.serve import Handler
 from swarmd.ports import Connection, Peer, Timestamp
 from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID, RefusedError
@@ -319,6 +320,8 @@ class Manager:
             node = view.node(peer.node_id)
             if node is None:
                 raise NotFoundError("node", peer.node_id)
+            if node.role is not Role.MANAGER:  # demoted, and has not heard of it
+                raise NotPermittedError(f"node {peer.node_id} is no manager any more")
             member = MemberRecord(raft_id=call.raft_id, address=call.address, is_learner=True)
             if node.member is not None and node.member.raft_id == call.raft_id:
                 return ()

@@ -99,18 +99,30 @@ class Managing:
         return self._identity().managers
 
     async def _enlist(self, manager: Manager, identity: Identity) -> None:
-        """Ask until a leader has this disk among its members; a member asks in vain, and ends."""
+        """Ask until a leader has this disk among its members, and again when it has it no more.
+
+        A node may be demoted and promoted before it hears of either: it never ceased to be a
+        manager for itself, but its member is gone.  To ask in vain changes nothing.
+        """
         call = pack(EnlistCall(raft_id=identity.raft_id, address=identity.advertise_address))
-        while not manager.raft.status().is_voter:
-            for address in self._others():
-                try:
-                    await self._links.call(
-                        address, methods.ENLIST, call, timeout_s=ENLIST_CALL_S, is_write=True
-                    )
-                    break
-                except SwarmError as error:
-                    log.debug("not enlisted", extra={"at": address, "reason": str(error)})
+        while True:
+            if not (manager.raft.status().is_voter and self._is_listed(identity.raft_id)):
+                await self._ask_to_enlist(call)
             await asyncio.sleep(ENLIST_AGAIN_S)
+
+    async def _ask_to_enlist(self, call: bytes) -> None:
+        for address in self._others():
+            try:
+                await self._links.call(
+                    address, methods.ENLIST, call, timeout_s=ENLIST_CALL_S, is_write=True
+                )
+                break
+            except SwarmError as error:
+                log.debug("not enlisted", extra={"at": address, "reason": str(error)})
+
+    def _is_listed(self, raft_id: str) -> bool:
+        """Whether the leader heard last counts this member among the managers."""
+        return any(manager.raft_id == raft_id for manager in self._identity().managers)
 
     def _others(self) -> Sequence[str]:
         own = self._identity()
