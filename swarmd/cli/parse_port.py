@@ -1,5 +1,7 @@
 """`--publish`: `[published[-published]:]target[/protocol]`, and the long `target=…,…`.  Pure."""
 
+import ipaddress
+
 from swarmd.cli.output import Json
 from swarmd.cli.parse import csv_fields, is_long_syntax
 from swarmd.errors import InvalidArgumentError
@@ -63,11 +65,15 @@ def _short(text: str) -> list[Json]:
     rest, _, target = spec.rpartition(":")
     address, _, published = rest.rpartition(":")
     if address:
-        raise InvalidArgumentError("hostip is not supported")
-    targets = _range(target, "containerPort", target)
+        raise InvalidArgumentError(
+            "hostip is not supported" if _is_ip(address) else f"invalid IP address: {address}"
+        )
+    if not target:
+        raise InvalidArgumentError(f"no port specified: {text}<empty>")
+    targets = _range(target, "containerPort")
     if not published:
         return [_port(protocol, number, 0) for number in targets]
-    wanted = _range(published, "hostPort", published)
+    wanted = _range(published, "hostPort")
     if len(targets) == 1:
         return [_port(protocol, targets[0], number) for number in wanted]
     if len(targets) != len(wanted):
@@ -77,15 +83,20 @@ def _short(text: str) -> list[Json]:
     return [_port(protocol, *numbers) for numbers in zip(targets, wanted, strict=True)]
 
 
-def _range(text: str, name: str, whole: str) -> range:
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _range(text: str, name: str) -> range:
     first, dash, last = text.partition("-")
     numbers = (first, last if dash else first)
-    if not all(number.isdecimal() and int(number) <= _MAX_PORT for number in numbers):
-        raise InvalidArgumentError(
-            f"invalid {name}: {whole}" if text else f"no port specified: {whole}<empty>"
-        )
-    if int(numbers[1]) < int(numbers[0]):
-        raise InvalidArgumentError(f"invalid {name}: {whole}")
+    are_ports = all(number.isdecimal() and int(number) <= _MAX_PORT for number in numbers)
+    if not are_ports or int(numbers[1]) < int(numbers[0]):
+        raise InvalidArgumentError(f"invalid {name}: {text}")
     return range(int(numbers[0]), int(numbers[1]) + 1)
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.real.single_engine import running_engine
+from tests.real.single_engine import DOCKER, running_engine
 
 pytestmark = pytest.mark.real
 
@@ -39,7 +39,7 @@ class Both:
 
     def docker(self, args: str) -> Ran:
         """Docker's, with its own name replaced."""
-        ran = self._run(["docker", "-H", self._host, *shlex.split(args)])
+        ran = self._run([DOCKER, "-H", self._host, *shlex.split(args)])
         return Ran(ran.code, _as_swarmd(ran.out), _as_swarmd(ran.err))
 
     def swarmd(self, args: str) -> Ran:
@@ -75,6 +75,8 @@ class Both:
 
 def _as_swarmd(text: str) -> str:
     text = text.replace("Docker daemon", "swarmd daemon").replace("docker: ", "swarmd: ")
+    # Debian builds its docker with an older library of ports, which begins these in upper case.
+    text = text.replace('"-p, --publish" flag: Invalid', '"-p, --publish" flag: invalid')
     return re.sub(r"\bdocker (service|stack|node|swarm)", r"swarmd \1", text)
 
 

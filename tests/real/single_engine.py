@@ -21,6 +21,8 @@ from typing import NamedTuple
 ENGINE_BIN = (
     Path(os.environ.get("SWARMD_TEST_ENGINE", Path(__file__).parents[2] / ".engine")) / "bin"
 )
+#: Its own, whatever the machine has: the distributions' are years apart.
+DOCKER = str(ENGINE_BIN / "docker")
 _START_S = 60.0
 _STOP_S = 60.0
 _COMMAND_S = 120.0
@@ -48,7 +50,7 @@ class Cli:
 
     async def start(self, *argv: str, tty: bool = False) -> asyncio.subprocess.Process:
         """A docker command with pipes; with `tty`, on a terminal made by script(1)."""
-        command = ["docker", "-H", self._host, *argv]
+        command = [DOCKER, "-H", self._host, *argv]
         if tty:
             command = ["script", "-qefc", " ".join(command), "/dev/null"]
         pipe = asyncio.subprocess.PIPE
@@ -125,7 +127,7 @@ def running_engine() -> Iterator[str]:
         )
     try:
         _await_answer(daemon, socket_path, folder / "log")
-        importing = ["docker", "-H", f"unix://{socket_path}", "import", "-", "busybox:latest"]
+        importing = [DOCKER, "-H", f"unix://{socket_path}", "import", "-", "busybox:latest"]
         subprocess.run(importing, input=busybox_tar(), check=True, capture_output=True)
         yield str(socket_path)
     finally:
@@ -142,7 +144,7 @@ def running_engine() -> Iterator[str]:
 def _await_answer(daemon: "subprocess.Popen[bytes]", socket_path: Path, log: Path) -> None:
     """Returns when the engine answers its API."""
     deadline = time.perf_counter() + _START_S
-    probe = ["docker", "-H", f"unix://{socket_path}", "version"]
+    probe = [DOCKER, "-H", f"unix://{socket_path}", "version"]
     while subprocess.run(probe, check=False, capture_output=True).returncode != 0:
         is_dead = daemon.poll() is not None
         assert not is_dead, log.read_text()[-2000:]
