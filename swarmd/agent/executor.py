@@ -89,6 +89,16 @@ class Executor:
 
     async def carry_out(self, order: Order) -> Outcome:
         """The outcome, always; only cancellation passes."""
+        try:
+            return await self._carried_out(order)
+        except Exception as error:
+            # The last frame above one task's action: its bug must not end the other tasks' agent.
+            log.exception(
+                "action failed", extra={"action": type(order.action).__name__, "key": order.key}
+            )
+            return Refused(status=500, message=f"internal error: {error!r}")
+
+    async def _carried_out(self, order: Order) -> Outcome:
         lane, limit_s = self._lane(order.action)
         try:
             async with asyncio.timeout(None) as deadline:

@@ -47,6 +47,8 @@ UNHEALTHY = "dockerexec: unhealthy container"
 DESTROYED = "dockerexec: container destroyed"
 
 _ALIVE = ("running", "paused", "restarting")
+#: Somebody removes it, or could not to the end; its name is taken until it is gone.
+_GOING = ("removing", "dead")
 
 
 class Rules(Record, frozen=True, kw_only=True):
@@ -177,7 +179,7 @@ def _prepare(local: Local, now: Timestamp, rules: Rules) -> Step:
     container = local.container
     if container is None:
         return _make(local)
-    if local.is_doubtful:
+    if local.is_doubtful or container.status in _GOING:
         return _step(local, Remove(container_id=container.id))
     local = at_least(local, TaskState.READY, "prepared")
     if local.task.desired_state.rank < TaskState.RUNNING.rank:
@@ -208,7 +210,7 @@ def _run(local: Local, now: Timestamp, rules: Rules) -> Step:
     if local.sighting is None:
         return _step(local, Inspect(reference=local.reference))
     container = local.container
-    if container is None:
+    if container is None or _never_ran(local, container):
         return _step(ended(local, TaskState.FAILED, DESTROYED))
     if container.status == "created":
         return _start(local, container)
@@ -217,6 +219,12 @@ def _run(local: Local, now: Timestamp, rules: Rules) -> Step:
     if local.memory.stopping or container.health == "unhealthy":
         return _stop(local, container, now, rules)
     return _step(_alive(local, container))
+
+
+def _never_ran(local: Local, container: Container) -> bool:
+    """It was removed before its start; its exit code, 0, says nothing."""
+    is_going = container.status in _GOING and not container.started_at
+    return is_going and local.state is TaskState.STARTING
 
 
 def _alive(local: Local, container: Container) -> Local:

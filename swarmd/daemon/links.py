@@ -64,7 +64,7 @@ class Links:
         method: str,
         payload: bytes,
         *,
-        timeout_s: Seconds,
+        timeout_s: Seconds | None,
         is_write: bool = False,
     ) -> bytes:
         """As `RpcConnection.call`; UnavailableError also if the node cannot be reached."""

@@ -96,12 +96,13 @@ class RpcConnection:
         self._end("the connection was closed at this end")
 
     async def call(
-        self, method: str, payload: bytes, *, timeout_s: Seconds, is_write: bool = False
+        self, method: str, payload: bytes, *, timeout_s: Seconds | None, is_write: bool = False
     ) -> bytes:
-        """The answer.  Raises what the handler raised.
+        """The answer; without a time it is waited for as long as the connection lives.
 
-        Without an answer it raises UnavailableError; for a write OutcomeUnknownError, if the
-        request may have arrived.  A call that is given up or cancelled is cancelled there too.
+        Raises what the handler raised.  Without an answer it raises UnavailableError; for a write
+        OutcomeUnknownError, if the request may have arrived.  A call that is given up or cancelled
+        is cancelled there too.
         """
         self._check_open()
         call = self._calls.begin(method, payload, is_stream=False)
@@ -112,7 +113,7 @@ class RpcConnection:
             async with asyncio.timeout(timeout_s):
                 outcome = await waiter
         except TimeoutError:
-            outcome = f"none within {timeout_s:g} s"
+            outcome = f"none within {timeout_s} s"
         finally:
             del self._waiting[call.id]
             self._forget(call.id)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from swarmd.config import AgentConfig
 from swarmd.errors import EngineError, InvalidArgumentError
 from swarmd.model.ids import TaskID
@@ -41,6 +43,28 @@ def test_networks_are_awaited_before_the_create_and_reject_the_task_when_they_do
         ]
 
     run(scenario())
+
+
+def test_a_bug_in_one_tasks_action_is_told_and_leaves_the_other_tasks_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without a last frame the whole agent would be begun anew, and meet the same task, for ever."""
+    world = World()
+    world.network_error = KeyError("a bug")
+
+    async def scenario() -> None:
+        async with world.running():
+            await until(lambda: world.sessions)
+            world.manager.want(task(1))
+            await until(lambda: world.shows(1, "rejected"))
+            world.network_error = None
+            world.manager.want(task(2))
+            await until(lambda: world.shows(2, "running"))
+            assert len(world.sessions) == 1
+
+    run(scenario())
+    assert world.manager.statuses[TaskID("t1")].err == "internal error: KeyError('a bug')"
+    assert "action failed" in caplog.text
 
 
 def test_older_engines_get_their_networks_one_by_one_or_no_container_at_all() -> None:

@@ -239,6 +239,31 @@ def test_the_end_of_a_running_container(seen: Container | None, text: str) -> No
     assert life.messages[-1] == text
 
 
+def test_a_container_that_is_removed_before_its_start_has_not_finished() -> None:
+    """Somebody cleans up created containers while the agent waits for its lane."""
+    life = created_life()
+    assert life.meets(Refused(status=409, message="container is marked for removal")) is None
+    assert life.messages[-1].startswith("failed: starting (starting container failed")
+    life = created_life()
+    assert life.sees(container(status="removing")) is None
+    assert life.messages[-1] == "failed: starting (dockerexec: container destroyed)"
+
+
+def test_a_container_on_its_way_out_is_not_taken_for_the_one_that_is_to_be_made() -> None:
+    """The same, while the task waits in READY: the name has to be free first."""
+    life = created_life(TaskState.READY)
+    assert life.sees(container(status="removing")) == Remove(container_id="c1")
+    assert isinstance(life.meets(Done()), Create)
+    taken = 'Conflict. The container name "/web.1.t1" is already in use'
+    assert life.meets(Refused(status=409, message=taken)) == Inspect(reference="web.1.t1")
+    assert life.meets(Inspected(container=container(status="removing"))) == Remove(
+        container_id="c1"
+    )
+    assert isinstance(life.meets(Done()), Create)
+    assert life.meets(Created(container_id="c2")) is None
+    assert life.messages[-1] == "ready: prepared"
+
+
 def test_a_check_keeps_the_task_starting_until_it_is_healthy() -> None:
     life = created_life()
     life.meets(Done())
