@@ -1,8 +1,15 @@
 """The daemon: the composition root, the only package that knows every part.
 
-`daemon` the process's life, in or out of a swarm · `node` a node in a swarm · `manager` what a
-manager adds · `leader` what leading adds · `membership` raft members follow the nodes' records ·
-`authority` the CA's calls · `joining` how a node becomes one · `links` calls to other nodes ·
-`methods` who may call what · `dispatching` the agent's client · `cluster` what the API needs ·
-`identity` what a node keeps on its disk · `main` real ports, signals, logs.
+main         real ports, signals, the API's sockets       logs       one line per event
+starting     what must hold before anything is touched    ports      what a daemon is built from
+daemon       the process's life, in or out of a swarm     identity   what a node keeps on its disk
+joining      how a node becomes one                       addresses  where it listens, what it tells
+node         a node in a swarm                            links      calls to managers
+methods      the calls between nodes, and who may make them
+authority    the CA's calls
+managing     comes and goes with the node's role          manager    what a manager adds to a node
+membership   raft members follow the nodes' records       gossip_keys  a new one twice a day
+dispatching  the agent's client of the dispatcher         following  which manager it asks
+dataplane    the newest data plane, without the dead      withdrawals  tasks that serve no more
+witness      what this node can say of another's life
 """

@@ -1,1 +1,8 @@
-"""The manager's mind (`control`, `scheduler`) and its side of the agents."""
+"""The manager's mind (`control`, `scheduler`) and its side of the agents.
+
+sessions     who is alive (pure)                  nodes      what sessions write into records (pure)
+assignments  what a node must have (pure)         statuses   which reports are news (pure)
+plane        what a node must know of networks (pure)
+logs         lines from agents to readers (pure)
+server       the loop: registers, beats, streams, commits
+"""

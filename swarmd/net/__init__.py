@@ -9,7 +9,8 @@
     streams     the Network port: TLS streams of frames, datagrams
     disk        the Disk port on a directory
     clock       the Clock and Random ports
-kernel      the Kernel port: ip, bridge, nft as processes
+    kernel      the Kernel port: ip, bridge, nft as processes
+    netlink     links that are deleted, as the kernel tells
     addresses   "host:port" to its parts and back (pure)
 
 Nothing here knows what the frames mean.

@@ -23,6 +23,9 @@ the errors), `identity` (bootstrap, join, wipe) and `member` (the one real `Raft
     transfers      snapshots on their way
     snapshotfile   the same on a disk                                     (I/O)
     reconcile      log against snapshot, after a start
+    storage        journal and snapshot together, and their order         (I/O)
+    snapshotter    takes and brings snapshots, beside the turns           (I/O)
+    waiting        callers that wait for a turn
     seal           keys of segments
     planted        bugs that tests plant
 """

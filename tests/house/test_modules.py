@@ -1,8 +1,9 @@
 """Every module says what it is, and somebody uses it."""
 
 import ast
+import re
 
-from tests.house.tree import ROOT, files, imports, name_of, parsed
+from tests.house.tree import PRODUCT, ROOT, files, imports, name_of, parsed
 
 #: Entry points: started by a person, a script or a lazy table of commands.
 ENTRIES = {"swarmd", "swarmd.__main__", "swarmd.sim.__main__"}
@@ -11,6 +12,19 @@ ENTRIES = {"swarmd", "swarmd.__main__", "swarmd.sim.__main__"}
 def test_every_module_has_an_essay() -> None:
     silent = [name_of(f) for f in files() if len(ast.get_docstring(parsed(f)) or "") < 20]
     assert silent == []
+
+
+def test_every_package_maps_its_modules() -> None:
+    """Its docstring names each of them; `__main__` speaks for itself."""
+    unmapped = [
+        name_of(file)
+        for package in files()
+        if package.name == "__init__.py" and package.parent != PRODUCT
+        for file in sorted(package.parent.glob("*.py"))
+        if not file.stem.startswith("__")
+        and not re.search(rf"\b{file.stem}\b", ast.get_docstring(parsed(package)) or "")
+    ]
+    assert unmapped == []
 
 
 def test_no_module_is_dead() -> None:
