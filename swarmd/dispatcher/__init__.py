@@ -3,6 +3,6 @@
 sessions     who is alive (pure)                  nodes      what sessions write into records (pure)
 assignments  what a node must have (pure)         statuses   which reports are news (pure)
 plane        what a node must know of networks (pure)
-logs         lines from agents to readers (pure)
+logs         lines from agents to readers
 server       the loop: registers, beats, streams, commits
 """
