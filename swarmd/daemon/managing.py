@@ -51,6 +51,8 @@ class Managing:
 
     async def run(self) -> None:
         """Until cancelled.  Raises what ends a raft member."""
+        if self._identity().role is Role.WORKER and self._identity().raft_id:
+            await self._retire()  # demoted, and then the process ended
         while True:
             await self._until(Role.MANAGER)
             identity = self._identity()
@@ -73,8 +75,12 @@ class Managing:
             finally:
                 self.manager = None
                 self.told()
-            await self._ports.disk.run(lambda: raft_identity.wipe(self._ports.disk))
-            self._keep(msgspec.structs.replace(self._identity(), raft_id=""))
+            await self._retire()
+
+    async def _retire(self) -> None:
+        """End the disk's life as a raft member: another promotion begins another one."""
+        await self._ports.disk.run(lambda: raft_identity.wipe(self._ports.disk))
+        self._keep(msgspec.structs.replace(self._identity(), raft_id=""))
 
     async def _until(self, role: Role) -> None:
         while self._identity().role is not role:

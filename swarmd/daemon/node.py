@@ -233,12 +233,20 @@ class Node:
             trusted=message.trusted or self.identity.trusted,
         )
         if identity != self.identity:
-            self.keep(identity)
-            self.gossip.use_keys(keyring(identity.gossip_keys))
-            self.gossip.join(self._seeds())
+            self._learn(identity)
         if message.role is not identity.role:
             self._renew_now.set()
         self._ready()
+
+    def _learn(self, identity: Identity) -> None:
+        """Other managers, keys or roots.  On a full disk nothing is learned; the next word tries again."""
+        try:
+            self.keep(identity)
+        except OSError as error:
+            log.error("news not kept", extra={"reason": error})  # noqa: TRY400  no trace needed
+            return
+        self.gossip.use_keys(keyring(identity.gossip_keys))
+        self.gossip.join(self._seeds())
 
     # ---- certificate
 

@@ -5,10 +5,12 @@ disk under an old id would vote a second time (D13).  For the same reason a disk
 without a journal is refused: the journal exists before the id does.
 """
 
+import errno
+
 from swarmd.errors import StateError
 from swarmd.ports import Disk, Random
 from swarmd.raft.interface import RaftConfig, RaftID
-from swarmd.raft.journalfile import JournalFile
+from swarmd.raft.journalfile import JournalFile, NoSpaceError
 from swarmd.raft.membership import founding_entries
 from swarmd.raft.records import Log, extend
 from swarmd.raft.seal import SALT_BYTES, Sealer
@@ -71,7 +73,11 @@ def _create(
         step_bytes=config.journal_step_bytes,
         segment_bytes=config.segment_bytes,
     )
-    journal.write(log.take(), random.token(SALT_BYTES))
-    journal.close()
+    try:
+        journal.write(log.take(), random.token(SALT_BYTES))
+    except NoSpaceError as error:
+        raise OSError(errno.ENOSPC, "no space left for the raft journal") from error
+    finally:
+        journal.close()
     disk.write(_NAME, me.encode() + b"\n")
     return me

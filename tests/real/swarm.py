@@ -107,6 +107,10 @@ class RealSwarm:
         """Standard output of a docker command against a host's swarmd.  Raises DockerError."""
         return self._run(self.daemons[number].url, *argv)
 
+    def engine_docker(self, number: int, *argv: str) -> str:
+        """The same against the host's engine itself."""
+        return self._run(f"unix://{self.lab.socket_path(self.host(number))}", *argv)
+
     def docker_command(self, number: int, *argv: str) -> list[str]:
         """The command line of `docker`."""
         return [str(self._docker), "-H", self.daemons[number].url, *argv]

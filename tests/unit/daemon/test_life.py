@@ -5,9 +5,10 @@ import asyncio
 import msgspec
 import pytest
 
+from swarmd.daemon.identity import Identity
 from swarmd.errors import BadRequestError, StateError, UnavailableError
 from swarmd.lib.tasks import leaves
-from swarmd.model.node import NodeDescription
+from swarmd.model.node import NodeDescription, Role
 from tests.unit.daemon.scene import INIT, Scene
 
 
@@ -199,5 +200,51 @@ def test_a_data_path_address_that_is_none_is_refused(
         daemon = await scene.up()
         with pytest.raises(BadRequestError, match=refusal):
             await daemon.init(msgspec.structs.replace(INIT, data_path_addr=address))
+
+    scene.run(story())
+
+
+def test_a_raft_member_that_was_demoted_right_before_a_crash_is_none_afterwards(
+    scene: Scene,
+) -> None:
+    """Its id is never used again, also not when the node is promoted anew."""
+
+    async def story() -> None:
+        await scene.founded()
+        disk = scene.machine.host.disk
+        identity = msgspec.json.decode(disk.files["node.json"].seen, type=Identity)
+        assert identity.raft_id
+        demoted = msgspec.structs.replace(identity, role=Role.WORKER)
+        disk.files["node.json"].seen = bytearray(msgspec.json.encode(demoted))
+        await scene.up()
+
+        def is_clean() -> bool:
+            now = msgspec.json.decode(disk.files["node.json"].seen, type=Identity)
+            return not now.raft_id and not any(name.startswith("raft/") for name in disk.files)
+
+        assert await scene.world.until(is_clean, 5)
+
+    scene.run(story())
+
+
+def test_news_that_a_full_disk_cannot_keep_are_learned_when_there_is_room(scene: Scene) -> None:
+    """The agent goes on meanwhile: losing its loop would be worse than knowing old managers."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(INIT)
+        assert daemon.node is not None
+        node, disk = daemon.node, scene.machine.host.disk
+        assert await scene.world.until(lambda: node.session is not None, 10)
+        assert node.session is not None
+        disk.is_full = True
+        news = msgspec.structs.replace(
+            node.session, gossip_keys=(bytes(32), *node.identity.gossip_keys)
+        )
+        node._on_session(news)
+        assert len(node.identity.gossip_keys) == 1
+        disk.is_full = False
+        node._on_session(news)
+        assert len(node.identity.gossip_keys) == 2
 
     scene.run(story())
