@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from swarmd.api.cluster import Decide
+from swarmd.api.network_views import SERVICE_NETWORKS
 from swarmd.dispatcher.scheduler.constraints import parse
 from swarmd.errors import (
     InvalidArgumentError,
@@ -29,7 +30,6 @@ from swarmd.store.entry import Change, Delete, Kind, PutService, PutSpec
 from swarmd.store.find import find_network, find_service
 from swarmd.store.sequencer import check_version
 from swarmd.store.view import View
-from swarmd.wire.container import PREDEFINED_NETWORKS
 from swarmd.wire.filters import mode_of
 
 FIRST_VERSION = Version(1)
@@ -131,7 +131,7 @@ def _resolved(view: View, spec: ServiceSpec) -> ServiceSpec:
 
 
 def _network(view: View, config: NetworkAttachmentConfig) -> NetworkAttachmentConfig:
-    if config.target in PREDEFINED_NETWORKS:
+    if config.target in SERVICE_NETWORKS:
         return config
     network = find_network(view, config.target)
     if network.is_ingress:

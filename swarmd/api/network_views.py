@@ -14,6 +14,8 @@ from swarmd.errors import AmbiguousError
 
 #: On each bridge that stands for a cluster network; the value is the network's id.
 NETWORK_LABEL = "swarmd.network"
+#: Networks of every engine that a service may be attached to.
+SERVICE_NETWORKS = ("host", "bridge")
 PREDEFINED = frozenset({"bridge", "host", "none", "default"})
 
 

@@ -9,12 +9,10 @@ from swarmd.api.cluster import Call, CallHandler
 from swarmd.api.leader import Forwarder
 from swarmd.api.listing import encoded_list
 from swarmd.api.message import Request, Response
+from swarmd.api.network_views import SERVICE_NETWORKS
 from swarmd.api.read import read_json
 from swarmd.model.network import NetworkSpec
 from swarmd.wire.network import decode_create, encode, encode_predefined
-
-#: Networks of the engine that a service may be attached to.
-SERVICE_NETWORKS = ("host", "bridge")
 
 
 async def list_(call: Call) -> Response:

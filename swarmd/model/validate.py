@@ -14,12 +14,15 @@ import msgspec
 from swarmd.errors import BadRequestError, InvalidArgumentError, UnsupportedError
 from swarmd.model.names import MAX_NAME, is_dns_name, is_image
 from swarmd.model.spec import (
+    BindOptions,
     ContainerSpec,
     EndpointSpec,
     FailureAction,
     Healthcheck,
     Limits,
+    Mount,
     PortConfig,
+    Privileges,
     Replicated,
     Reservations,
     RestartPolicy,
@@ -38,6 +41,11 @@ _MAX_PORT = 65535
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _PUBLISH_MODES = ("ingress", "host")
 _ENDPOINT_MODES = ("vip", "dnsrr")
+_SECCOMP_MODES = ("", "default", "unconfined", "custom")
+_APPARMOR_MODES = ("", "default", "disabled")
+#: Of Windows; Docker takes any other word for the first.
+_ISOLATIONS = ("default", "process", "hyperv")
+_PROPAGATIONS = ("", "private", "rprivate", "shared", "rshared", "slave", "rslave")
 _MOUNT_TYPES = ("bind", "volume", "tmpfs", "image")
 _ONE_REPLICA = Replicated(replicas=1)
 
@@ -59,7 +67,9 @@ def normalised(spec: ServiceSpec) -> ServiceSpec:
         ),
         networks=(),
         mode=_mode(spec.mode),
-        endpoint_spec=_endpoint(spec.endpoint_spec or EndpointSpec()),
+        endpoint_spec=spec.endpoint_spec and _endpoint(spec.endpoint_spec),
+        update_config=_update(spec.update_config),
+        rollback_config=_update(spec.rollback_config),
     )
 
 
@@ -70,15 +80,32 @@ def _mode(mode: ServiceMode) -> ServiceMode:
 
 
 def _container(container: ContainerSpec | None) -> ContainerSpec | None:
-    if container is None or container.isolation:
-        return container
-    return msgspec.structs.replace(container, isolation="default")
+    if container is None:
+        return None
+    isolation = container.isolation if container.isolation in _ISOLATIONS else "default"
+    return msgspec.structs.replace(
+        container, isolation=isolation, mounts=tuple(map(_mount, container.mounts))
+    )
+
+
+def _mount(mount: Mount) -> Mount:
+    """Without options of a bind that are none."""
+    if mount.bind_options != BindOptions():
+        return mount
+    return msgspec.structs.replace(mount, bind_options=None)
 
 
 def _restart_policy(policy: RestartPolicy | None) -> RestartPolicy | None:
     if policy is None or policy.max_attempts is not None:
         return policy
     return msgspec.structs.replace(policy, max_attempts=0)
+
+
+def _update(config: UpdateConfig | None) -> UpdateConfig | None:
+    """To Docker a monitoring time of nothing is none given, which means the default."""
+    if config is None or config.monitor != 0:
+        return config
+    return msgspec.structs.replace(config, monitor=None)
 
 
 def _endpoint(endpoint: EndpointSpec) -> EndpointSpec:
@@ -154,7 +181,7 @@ def _check_mode(mode: ServiceMode) -> None:
 
 def _check_words(spec: ServiceSpec) -> None:
     """Words that Docker's front end translates, and refuses if it cannot."""
-    endpoint = spec.endpoint_spec or EndpointSpec()
+    endpoint = spec.endpoint_spec or EndpointSpec(mode="vip")
     if endpoint.mode not in _ENDPOINT_MODES:
         raise BadRequestError(f'invalid resolution mode: "{endpoint.mode}"')
     for port in endpoint.ports:
@@ -168,6 +195,9 @@ def _check_words(spec: ServiceSpec) -> None:
             raise UnsupportedError(f"mounts of type {mount.type} are not supported")
         if mount.type not in _MOUNT_TYPES:
             raise BadRequestError(f'invalid MountType: "{mount.type}"')
+        propagation = mount.bind_options.propagation if mount.bind_options else ""
+        if propagation not in _PROPAGATIONS:
+            raise BadRequestError(f'invalid MountPropagation: "{propagation}"')
 
 
 def _check_task(template: TaskSpec) -> None:
@@ -212,6 +242,7 @@ def _check_container(container: ContainerSpec) -> None:
         raise InvalidArgumentError(
             f'ContainerSpec: "{container.image}" is not a valid repository/tag'
         )
+    _check_privileges(container.privileges or Privileges())
     twice = _first_twice(mount.target for mount in container.mounts)
     if twice is not None:
         raise InvalidArgumentError(f"ContainerSpec: duplicate mount point: {twice}")
@@ -221,8 +252,17 @@ def _check_container(container: ContainerSpec) -> None:
         raise UnsupportedError("secrets in services are not supported yet")
     if container.configs:
         raise UnsupportedError("configs in services are not supported yet")
-    if container.privileges and container.privileges.credential_spec:
+
+
+def _check_privileges(privileges: Privileges) -> None:
+    """Docker takes a word that it does not know for "default", and tells nobody."""
+    if privileges.credential_spec:
         raise UnsupportedError("credential specs are Windows' and not supported")
+    seccomp, apparmor = privileges.seccomp, privileges.apparmor
+    if seccomp and seccomp.mode not in _SECCOMP_MODES:
+        raise InvalidArgumentError(f'ContainerSpec: invalid Seccomp mode: "{seccomp.mode}"')
+    if apparmor and apparmor.mode not in _APPARMOR_MODES:
+        raise InvalidArgumentError(f'ContainerSpec: invalid AppArmor mode: "{apparmor.mode}"')
 
 
 def _check_health(check: Healthcheck) -> None:

@@ -28,6 +28,7 @@ from swarmd.model.spec import (
     FailureAction,
     FileTarget,
     Mount,
+    Privileges,
     RestartCondition,
     RestartPolicy,
     UpdateConfig,
@@ -52,6 +53,7 @@ _ALWAYS: Mapping[type[msgspec.Struct], frozenset[str]] = {
     UpdateConfig: frozenset({"failure_action", "order"}),
     RestartPolicy: frozenset({"condition"}),
     Mount: frozenset({"type"}),
+    Privileges: frozenset({"credential_spec", "selinux_context", "no_new_privileges"}),
     FileTarget: frozenset({"uid", "gid", "mode"}),
     ClusterSpec: frozenset(ClusterSpec.__struct_fields__),
     Orchestration: frozenset(Orchestration.__struct_fields__),
@@ -59,6 +61,10 @@ _ALWAYS: Mapping[type[msgspec.Struct], frozenset[str]] = {
     DispatcherSettings: frozenset(DispatcherSettings.__struct_fields__),
     CAConfig: frozenset({"node_cert_expiry"}),
     EncryptionConfig: frozenset(EncryptionConfig.__struct_fields__),
+}
+#: Fields that are written as null although they have no value.
+_NULLED: Mapping[type[msgspec.Struct], frozenset[str]] = {
+    Privileges: frozenset({"credential_spec", "selinux_context"}),
 }
 
 
@@ -89,10 +95,11 @@ def to_docker(value: Any) -> Any:
     """A record, or anything that is made of them, as what msgspec writes as Docker's JSON."""
     if isinstance(value, msgspec.Struct):
         always = _ALWAYS.get(type(value), frozenset())
+        nulled = _NULLED.get(type(value), frozenset())
         return {
             name: to_docker(part)
             for attribute, name, default in _written(type(value))
-            if (part := getattr(value, attribute)) is not None
+            if ((part := getattr(value, attribute)) is not None or attribute in nulled)
             and (part != default or attribute in always)
         }
     if isinstance(value, tuple):

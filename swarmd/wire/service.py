@@ -15,7 +15,11 @@ from swarmd.model.network import Network
 from swarmd.model.service import Service, UpdateStatus
 from swarmd.model.spec import (
     SECOND,
+    DNSConfig,
+    EndpointSpec,
+    Placement,
     PortConfig,
+    ResourceRequirements,
     RestartPolicy,
     ServiceSpec,
     UpdateConfig,
@@ -151,7 +155,7 @@ def _endpoint(
         if vip.network_id in networks
     )
     return _Endpoint(
-        spec=None if spec.endpoint_spec is None else encoded(spec.endpoint_spec),
+        spec=encoded(spec.endpoint_spec or EndpointSpec(mode="vip")),
         ports=encoded(_known(service.ports)) if _known(service.ports) else None,
         virtual_ips=ips,
     )
@@ -184,8 +188,13 @@ def with_defaults(spec: ServiceSpec) -> ServiceSpec:
     """With what holds where the user said nothing."""
     template = spec.task_template
     container = template.container_spec
-    if container is not None and container.stop_grace_period is None:
-        container = msgspec.structs.replace(container, stop_grace_period=_GRACE)
+    if container is not None:
+        grace = container.stop_grace_period
+        container = msgspec.structs.replace(
+            container,
+            stop_grace_period=_GRACE if grace is None else grace,
+            dns_config=container.dns_config or DNSConfig(),
+        )
     restart = template.restart_policy or _RESTART
     if restart.delay is None:
         restart = msgspec.structs.replace(restart, delay=_RESTART.delay)
@@ -194,7 +203,9 @@ def with_defaults(spec: ServiceSpec) -> ServiceSpec:
         task_template=msgspec.structs.replace(
             template,
             container_spec=container,
+            resources=template.resources or ResourceRequirements(),
             restart_policy=restart,
+            placement=template.placement or Placement(),
         ),
         update_config=_with_monitor(spec.update_config),
         rollback_config=_with_monitor(spec.rollback_config),

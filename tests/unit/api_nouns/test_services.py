@@ -206,8 +206,8 @@ async def test_an_old_client_s_unknown_fields_are_dropped(api: Api) -> None:
         (await inspected(api, name))["Spec"]["TaskTemplate"]["ContainerSpec"]
         for name in ("old", "new")
     ]
-    assert (old.get("OomScoreAdj"), old["Privileges"]) == (None, {})
-    assert (new["OomScoreAdj"], new["Privileges"]) == (5, {"NoNewPrivileges": True})
+    assert (old.get("OomScoreAdj"), old["Privileges"]["NoNewPrivileges"]) == (None, False)
+    assert (new["OomScoreAdj"], new["Privileges"]["NoNewPrivileges"]) == (5, True)
 
 
 @pytest.mark.parametrize(
@@ -400,3 +400,61 @@ async def test_an_ambiguous_prefix_is_no_service(api: Api) -> None:
     status, message = await api.refused("service_inspect", id=twin[0])
     assert status == 400
     assert message.startswith(f"service {twin[0]} is ambiguous (")
+
+
+async def test_what_docker_fills_in_is_shown_to_who_asks_for_defaults(api: Api) -> None:
+    """`docker service inspect` does; a spec that says nothing says nothing itself."""
+    bare = {"Name": "bare", "TaskTemplate": {"ContainerSpec": {"Image": "busybox"}}}
+    identity = await api.create(bare)
+    as_given = (await inspected(api, "bare"))["Spec"]
+    assert "EndpointSpec" not in as_given
+    assert "Resources" not in as_given["TaskTemplate"]
+    filled = (await inspected(api, identity, insertDefaults="true"))["Spec"]["TaskTemplate"]
+    assert (filled["Resources"], filled["Placement"]) == ({}, {})
+    assert filled["ContainerSpec"]["DNSConfig"] == {}
+
+
+async def test_options_that_say_nothing_are_taken_out(api: Api) -> None:
+    mount = {"Type": "bind", "Source": "/x", "Target": "/y", "BindOptions": {}}
+    container = {"Image": "busybox", "Mounts": [mount], "Isolation": "weird"}
+    update = {"Parallelism": 1, "Monitor": 0}
+    await api.create(service("web", TaskTemplate={"ContainerSpec": container}, UpdateConfig=update))
+    spec = (await inspected(api, "web"))["Spec"]
+    shown = spec["TaskTemplate"]["ContainerSpec"]
+    assert shown["Mounts"] == [{"Type": "bind", "Source": "/x", "Target": "/y"}]
+    assert shown["Isolation"] == "default"
+    assert "Monitor" not in spec["UpdateConfig"]
+
+
+@pytest.mark.parametrize(
+    ("container", "status", "message"),
+    [
+        (
+            {"Mounts": [{"Type": "bind", "Target": "/y", "BindOptions": {"Propagation": "foo"}}]},
+            400,
+            'invalid MountPropagation: "foo"',
+        ),
+        (
+            {"Privileges": {"Seccomp": {"Mode": "foo"}}},
+            400,
+            'rpc error: code = InvalidArgument desc = ContainerSpec: invalid Seccomp mode: "foo"',
+        ),
+        (
+            {"Privileges": {"AppArmor": {"Mode": "foo"}}},
+            400,
+            'rpc error: code = InvalidArgument desc = ContainerSpec: invalid AppArmor mode: "foo"',
+        ),
+    ],
+)
+async def test_words_that_nobody_knows_are_refused(
+    api: Api, container: dict[str, object], status: int, message: str
+) -> None:
+    template = {"ContainerSpec": {"Image": "busybox", **container}}
+    refused = await api.refused("service_create", body=service(TaskTemplate=template))
+    assert refused == (status, message)
+
+
+async def test_of_the_engines_networks_services_join_two(api: Api) -> None:
+    template = {"ContainerSpec": {"Image": "busybox"}, "Networks": [{"Target": "none"}]}
+    refused = await api.refused("service_create", body=service(TaskTemplate=template))
+    assert refused == (404, "network none not found")

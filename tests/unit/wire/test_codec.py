@@ -36,6 +36,8 @@ FULL: dict[str, Any] = {
             "User": "nobody",
             "Groups": ["1000"],
             "Privileges": {
+                "CredentialSpec": None,
+                "SELinuxContext": None,
                 "Seccomp": {"Mode": "custom", "Profile": "e30="},
                 "AppArmor": {"Mode": "disabled"},
                 "NoNewPrivileges": True,
@@ -143,7 +145,7 @@ def test_empty_parts_come_back_empty_and_absent_ones_stay_absent() -> None:
         "Name": "web",
         "Labels": {},
         "TaskTemplate": {
-            "ContainerSpec": {"Image": "x", "Init": False, "DNSConfig": {}, "Privileges": {}},
+            "ContainerSpec": {"Image": "x", "Init": False, "DNSConfig": {}},
             "Resources": {"Limits": {}, "Reservations": {}},
             "Placement": {},
             "ForceUpdate": 0,

@@ -117,7 +117,7 @@ def test_a_service_in_the_middle_of_an_update() -> None:
     shown = msgspec.json.decode(wire_service.encode(service, SPEC, SPEC, {}, counts))
     assert shown["Version"] == {"Index": 12}
     assert shown["PreviousSpec"] == shown["Spec"]
-    assert shown["Endpoint"] == {}
+    assert shown["Endpoint"] == {"Spec": {"Mode": "vip"}}
     assert shown["UpdateStatus"] == {
         "State": "paused",
         "StartedAt": "2026-11-21T05:49:43.560938461Z",
