@@ -40,8 +40,6 @@ class VipLoop:
         self._plane: DataPlane | None = None
         self._tasks: dict[TaskID, LocalTask] = {}
         self._written: dict[TaskID, _Written] = {}
-        #: tables that could not be written; said when it happens again
-        self._refused: set[tuple[TaskID, int]] = set()
         self._bell = Bell()
         self._settled = Settled()
         #: set, and replaced, whenever tables were written
@@ -89,7 +87,6 @@ class VipLoop:
         number = self._settled.begin()
         tasks = self._tasks
         self._written = {i: written for i, written in self._written.items() if i in tasks}
-        self._refused = {one for one in self._refused if one[0] in tasks}
         missing = []
         texts = ContainerRules(plane)
         for task in tasks.values():
@@ -109,14 +106,10 @@ class VipLoop:
     async def _write(self, task_id: TaskID, wanted: _Written) -> bool:
         try:
             await self._kernel.nft(wanted.text, pid=wanted.pid)
+        except ProcessLookupError:
+            return False  # The engine has not told of it yet, or cannot.
         except OSError as error:
-            # Its container has just ended, as a rule: that will be known before the next try.
-            one = (task_id, wanted.pid)
-            is_told = one in self._refused
-            self._refused.add(one)
-            level = logging.WARNING if is_told else logging.DEBUG
-            log.log(level, "VIPs not written", extra={"task": task_id, "reason": str(error)})
+            log.warning("VIPs not written", extra={"task": task_id, "reason": str(error)})
             return False
-        self._refused.discard((task_id, wanted.pid))
         self._written[task_id] = wanted
         return True

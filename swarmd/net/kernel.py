@@ -34,11 +34,16 @@ class LinuxKernel:
         self._threads = ThreadPoolExecutor(_PROCESSES, thread_name_prefix="kernel")
 
     async def nft(self, text: str, *, pid: int = 0) -> None:
-        """All of `text` or nothing of it.  A process that is gone is an OSError like any other."""
-        if pid:
-            _check_elsewhere(pid)
-        enter = ("nsenter", "-t", str(pid), "-n", "--") if pid else ()
-        await self._checked(*enter, "nft", "-f", "-", text=text)
+        """All of `text` or nothing of it.  Raises ProcessLookupError if the process is gone."""
+        if not pid:
+            await self._checked("nft", "-f", "-", text=text)
+            return
+        _check_elsewhere(pid)
+        try:
+            await self._checked("nsenter", "-t", str(pid), "-n", "--", "nft", "-f", "-", text=text)
+        except OSError:
+            _check_elsewhere(pid)  # it may have ended since: then that is the error
+            raise
 
     async def ip(self, lines: Sequence[str]) -> None:
         """All lines are tried, in order; one that failed is named in the OSError."""
@@ -145,12 +150,16 @@ class _Command:
 
 
 def _check_elsewhere(pid: int) -> None:
-    """Raises OSError if a process is gone, or is in this network namespace.
+    """Raises ProcessLookupError if a process is gone, or is in this network namespace.
 
     The number of a process that has ended is given to another, and a container's table would take
     the place of the host's.
     """
-    if Path(f"/proc/{pid}/ns/net").stat().st_ino == Path("/proc/self/ns/net").stat().st_ino:
+    try:
+        theirs = Path(f"/proc/{pid}/ns/net").stat().st_ino
+    except FileNotFoundError as error:
+        raise ProcessLookupError(f"process {pid} is gone") from error
+    if theirs == Path("/proc/self/ns/net").stat().st_ino:
         raise ProcessLookupError(f"process {pid} is not in a container's network")
 
 

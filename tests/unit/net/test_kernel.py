@@ -58,8 +58,8 @@ async def test_a_setting_that_this_kernel_does_not_have_is_left_out() -> None:
     await LinuxKernel().sysctl("net/ipv4/conf/nonesuch0/rp_filter", "2")
 
 
-async def test_the_tables_of_a_process_that_is_gone_are_an_oserror() -> None:
-    with pytest.raises(OSError, match=str(2**22 + 1)):
+async def test_the_tables_of_a_process_that_is_gone_are_not_looked_for() -> None:
+    with pytest.raises(ProcessLookupError, match=f"{2**22 + 1} is gone"):
         await LinuxKernel().nft("", pid=2**22 + 1)
 
 
