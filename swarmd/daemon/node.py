@@ -24,7 +24,7 @@ from swarmd.daemon.managing import Managing
 from swarmd.daemon.ports import Ports
 from swarmd.daemon.withdrawals import TOLD_S, Withdrawn
 from swarmd.daemon.witness import NodeWitness
-from swarmd.errors import SwarmError, UnavailableError
+from swarmd.errors import NotManagerError, SwarmError, UnavailableError
 from swarmd.gossip.keyring import keyring
 from swarmd.gossip.loop import Gossip, GossipPorts
 from swarmd.gossip.messages import Member, Status
@@ -33,11 +33,12 @@ from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
 from swarmd.model.dataplane import PlaneNode
 from swarmd.model.ids import NodeID
-from swarmd.model.node import TLSInfo
+from swarmd.model.node import Role, TLSInfo
 from swarmd.net.addresses import join_address, split_address
 from swarmd.net.serve import Handler, serve
 from swarmd.ports import Address, Connection, Peer
 from swarmd.raft.interface import RaftConfig
+from swarmd.wire.errors import IS_WORKER
 from swarmd.wire.packed import pack, unpack
 
 log = logging.getLogger(__name__)
@@ -205,6 +206,9 @@ class Node:
         manager = self.managing.manager
         record = manager.store.view().node(peer.node_id) if manager else None
         granted = record.role.value if record else ""
+        if method == methods.FORWARD and granted == Role.WORKER:
+            # Said to the client of a manager that was demoted and has not heard of it.
+            raise NotManagerError(IS_WORKER)
         rules, now = self._authority(), self._ports.clock.wall()
         authorize(method, peer, rules, now, granted=granted)
 

@@ -9,7 +9,7 @@ from swarmd.ca.tokens import join_token
 from swarmd.daemon import joining, methods
 from swarmd.daemon.joining import Joining
 from swarmd.daemon.links import Links
-from swarmd.errors import NotPermittedError, UnavailableError
+from swarmd.errors import NotManagerError, NotPermittedError, UnavailableError
 from swarmd.model.ids import RequestID
 from swarmd.model.node import Role
 from swarmd.net.rpc import Call, Reply, decode_question, encode
@@ -121,7 +121,7 @@ def test_a_demoted_manager_may_not_forward_requests(scene: Scene) -> None:
                 decide=lambda _view, _now: [PutNode(record=demoted)],
             )
         )
-        with pytest.raises(NotPermittedError, match="node old is a worker now"):
+        with pytest.raises(NotManagerError, match="This node is not a swarm manager"):
             node._permit(methods.FORWARD, peer)
 
     scene.run(story())
