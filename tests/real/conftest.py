@@ -3,6 +3,7 @@
 They fail, and do not skip, on a machine that cannot run them: a green run has run everything.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 from tests.real.swarm import RealSwarm
 from tools.lab.lab import EngineOptions, Lab
+from tools.lab.unix_http import call
 
 #: Made by `tools/get-engine .engine`, unless $SWARMD_TEST_ENGINE names another folder.
 _ENGINE = Path(__file__).parents[2] / ".engine"
 _NODES = 3
+_OLDEST = 26
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +27,14 @@ def engine_bin() -> Path:
     if not (folder / "dockerd").exists():
         pytest.fail(f"no engine in {folder}: run `tools/get-engine .engine`")
     return folder
+
+
+def _require_current(lab: Lab, host: str) -> None:
+    """What these tests expect of an engine is so since `_OLDEST`; `test_distribution_engine` is older."""
+    answer = call(lab.socket_path(host), "GET", "/version")
+    version = str(json.loads(answer.body)["Version"])
+    if int(version.partition(".")[0]) < _OLDEST:
+        pytest.fail(f"the engine is {version}; the real tests need {_OLDEST} or later")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +47,7 @@ def lab(engine_bin: Path) -> Iterator[Lab]:
     made.destroy()  # what an interrupted run left
     try:
         made.create(_NODES, engine=EngineOptions(program=str(engine_bin / "dockerd")))
+        _require_current(made, f"{made.prefix}1")
         made.create(_NODES + 1)
         yield made
     finally:

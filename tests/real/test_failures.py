@@ -123,6 +123,35 @@ def test_an_engine_stops_and_starts_under_its_swarmd(
     assert [task.place for task in swarm.settled("here", 1)] == [3]
 
 
+def test_an_engine_that_stays_away_loses_its_tasks_and_comes_back_without_them(
+    swarm: RealSwarm,
+) -> None:
+    """A crash that is found in the morning: the containers lived on, and nobody could stop them."""
+    swarm.form(managers=2)
+    _create(swarm, 6)
+    before = swarm.settled("sleeper", 6)
+    daemon = swarm.daemons[3].pid()
+    swarm.lab.stop_engine(swarm.host(3), signal.SIGKILL)
+    swarm.eventually("the node is down", lambda: _state(swarm, 1, 3) == "Down", REPLACED_S)
+
+    def is_replaced() -> bool:
+        running = swarm.running("sleeper")
+        return len(running) == 6 and all(task.place != 3 for task in running)
+
+    swarm.eventually("its tasks run elsewhere", is_replaced, REPLACED_S)
+    after = swarm.running("sleeper")
+    assert {task for task in before if task.place != 3} <= set(after), "the others go on"
+    # A record while it is away, for it alone: it is waited for.
+    here = ("--constraint", f"node.hostname=={swarm.host(3)}")
+    swarm.docker(1, "service", "create", "--name", "here", "--detach", *here, *SLEEP)
+
+    swarm.lab.start_engine(swarm.host(3))
+    swarm.eventually("the node is back", lambda: _state(swarm, 1, 3) == "Ready")
+    assert [task.place for task in swarm.settled("here", 1)] == [3]
+    assert swarm.settled("sleeper", 6) == after, "nothing moves back, and nothing old runs on"
+    assert swarm.daemons[3].pid() == daemon, "swarmd goes on"
+
+
 def _create(swarm: RealSwarm, replicas: int) -> None:
     swarm.docker(1, "service", "create", "--name", "sleeper", "--replicas", str(replicas), *SLEEP)
 

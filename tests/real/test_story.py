@@ -98,6 +98,37 @@ def test_a_published_port_is_answered_on_every_host_by_every_replica(swarm: Real
             _await_answers(swarm, number, address, 8080, replicas)
 
 
+def test_a_port_of_mode_host_is_answered_where_a_task_runs_and_nowhere_else(
+    swarm: RealSwarm,
+) -> None:
+    """A load balancer of one's own stands in front of the nodes."""
+    publish = ("--publish", "mode=host,published=8090,target=80")
+    web = "mkdir -p /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www"
+    create = ("service", "create", "--detach", "--name", "edge", "--replicas", "2", *publish)
+    swarm.docker(1, *create, "busybox", "sh", "-c", web)
+    tasks = {task.place: task.container_id[:12] for task in swarm.settled("edge", 2)}
+    assert len(tasks) == 2, "two tasks cannot have one host's port"
+    for number in swarm.numbers:
+        for address in (swarm.ip(number), "127.0.0.1"):
+            _await_answers(swarm, number, address, 8090, {tasks.get(number, "")})
+    shown = swarm.docker(1, "service", "ps", "--format", "{{.Ports}}", "edge").split()
+    assert shown == ["*:8090->80/tcp"] * 2
+
+    # A fourth has no host left, says so, and takes the first that is.
+    swarm.docker(1, "service", "scale", "--detach", "edge=4")
+    swarm.settled("edge", 3)
+    form = "{{.CurrentState}} {{.Error}}"
+    waiting = swarm.eventually(
+        "one waits",
+        lambda: [line for line in _ps(swarm, "edge", form) if line.startswith("Pending")],
+    )
+    assert "host-mode port already in use on 3 nodes" in waiting[0]
+    swarm.docker(1, "service", "scale", "--detach", "edge=3")
+    swarm.docker(1, "service", "update", "--detach", "--force", "edge")
+    swarm.eventually("all are new", lambda: not set(tasks.values()) & _short(swarm, "edge"))
+    assert {task.place for task in swarm.settled("edge", 3)} == {1, 2, 3}
+
+
 def test_a_service_finds_another_by_name_on_other_hosts(swarm: RealSwarm) -> None:
     file = str(EXAMPLES / "web-backend.yml")
     swarm.docker(1, "stack", "deploy", "--detach=false", "-c", file, "shop")
@@ -119,6 +150,17 @@ def _await_answers(
 
     swarm.eventually(f"every answer from {address}:{port} on host {number}", are_all_in)
     assert answers <= wanted | {""}
+
+
+def _ps(swarm: RealSwarm, service: str, form: str) -> list[str]:
+    """A line of each task, nothing cut off."""
+    argv = ("service", "ps", "--no-trunc", "--format", form, service)
+    return swarm.docker(1, *argv).splitlines()
+
+
+def _short(swarm: RealSwarm, service: str) -> set[str]:
+    """Names of the containers of a service that run."""
+    return {container_id[:12] for container_id in swarm.containers(service)}
 
 
 def _lines_by_node(swarm: RealSwarm, manager: int) -> list[str]:
