@@ -275,7 +275,7 @@ class Daemon:
             node = self._begin(identity)
             async with asyncio.timeout(READY_S):
                 await self._write_genesis(node, identity, cluster)
-            node.keep(msgspec.structs.replace(node.identity, is_founding=False))
+            await node.keep_for_good(msgspec.structs.replace(node.identity, is_founding=False))
         except (TimeoutError, SwarmError, OSError) as error:
             await self._undo()
             raise UnavailableError(f"the swarm could not be founded: {error}") from error

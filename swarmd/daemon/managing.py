@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from swarmd.errors import SwarmError
 from swarmd.model.assignment import ManagerAddress
 from swarmd.model.node import Role
 from swarmd.raft import identity as raft_identity
-from swarmd.raft.interface import RaftConfig
+from swarmd.raft.interface import CorruptError, RaftConfig
 from swarmd.raft.seal import KeySealer
 from swarmd.store.store import Store
 from swarmd.wire.packed import pack
@@ -33,7 +33,7 @@ class Managing:
     def __init__(
         self,
         identity: Callable[[], Identity],
-        keep: Callable[[Identity], None],
+        keep: Callable[[Identity], Awaitable[None]],
         ports: Ports,
         links: Links,
         witness: Witness,
@@ -50,14 +50,12 @@ class Managing:
         self.told: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
-        """Until cancelled.  Raises what ends a raft member."""
-        if self._identity().role is Role.WORKER and self._identity().raft_id:
+        """Until cancelled.  Raises what ends a raft member, OSError for the disk."""
+        if self._identity().role is Role.WORKER:
             await self._retire()  # demoted, and then the process ended
         while True:
             await self._until(Role.MANAGER)
-            identity = self._identity()
-            if not identity.raft_id:
-                identity = await self._prepare(identity)
+            identity = await self._prepare(self._identity())
             manager = Manager(identity, self._ports, self._links, self._witness, self._config)
             manager.known, manager.told = self._known, self.told
             self.manager = manager
@@ -78,9 +76,13 @@ class Managing:
             await self._retire()
 
     async def _retire(self) -> None:
-        """End the disk's life as a raft member: another promotion begins another one."""
+        """End the disk's life as a raft member: another promotion begins another one.
+
+        The id goes first: what is left of the files then speaks for nobody.
+        """
+        if self._identity().raft_id:
+            await self._keep(msgspec.structs.replace(self._identity(), raft_id=""))
         await self._ports.disk.run(lambda: raft_identity.wipe(self._ports.disk))
-        self._keep(msgspec.structs.replace(self._identity(), raft_id=""))
 
     async def _until(self, role: Role) -> None:
         while self._identity().role is not role:
@@ -88,8 +90,16 @@ class Managing:
             await self.changed.wait()
 
     async def _prepare(self, identity: Identity) -> Identity:
-        """A disk that joins: an id that was never used before."""
+        """The identity with its raft id: a disk that joins has one that was never used before.
+
+        Raises CorruptError if the disk that the id belongs to has lost its files.
+        """
         ports = self._ports
+        if identity.raft_id:
+            found = await ports.disk.run(lambda: raft_identity.read_id(ports.disk))
+            if found != identity.raft_id:
+                raise CorruptError(f"the files of raft member {identity.raft_id} are not here")
+            return identity
         sealer = KeySealer(ports.crypto, identity.raft_key)
         raft_id = await ports.disk.run(
             lambda: (
@@ -98,7 +108,7 @@ class Managing:
             )
         )
         identity = msgspec.structs.replace(identity, raft_id=raft_id)
-        self._keep(identity)
+        await self._keep(identity)
         return identity
 
     def _known(self) -> Sequence[ManagerAddress]:

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -29,14 +31,16 @@ from swarmd.gossip.keyring import keyring
 from swarmd.gossip.loop import Gossip, GossipPorts
 from swarmd.gossip.messages import Member, Status
 from swarmd.gossip.settings import DEFAULTS, GossipSettings
+from swarmd.lib.bell import Bell
 from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
+from swarmd.model.cluster import Cluster
 from swarmd.model.dataplane import PlaneNode
 from swarmd.model.ids import NodeID
 from swarmd.model.node import Role, TLSInfo
 from swarmd.net.addresses import join_address, split_address
 from swarmd.net.serve import Handler, serve
-from swarmd.ports import Address, Connection, Peer
+from swarmd.ports import Address, Connection, Peer, Seconds
 from swarmd.raft.interface import RaftConfig
 from swarmd.wire.errors import IS_WORKER
 from swarmd.wire.packed import pack, unpack
@@ -47,6 +51,10 @@ RENEW_CALL_S = 15.0
 RENEW_AGAIN_S = 5.0
 #: Live connections are held against the clock and the removed nodes this often.
 JUDGE_S = 1.0
+#: So long may one without a certificate stay; a join takes half of it at most.
+STRANGER_S: Seconds = 30.0
+#: A disk that refused the identity is tried again so often.
+SAVE_AGAIN_S: Seconds = 1.0
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +79,7 @@ class Node:
         self.links = Links(ports.network, lambda: self.identity.credentials, self._judge_server)
         witness = NodeWitness(ports.network, lambda: self.identity, self._dead)
         self.managing = Managing(
-            lambda: self.identity, self.keep, ports, self.links, witness, settings.raft
+            lambda: self.identity, self.keep_for_good, ports, self.links, witness, settings.raft
         )
         self.following = Following(self.links, lambda: self.identity, lambda: self.managing.manager)
         #: to every node, not to managers alone
@@ -101,7 +109,13 @@ class Node:
         #: the leader's newest word; None before the first session
         self.session: SessionMessage | None = None
         self._renew_now = asyncio.Event()
-        self._connections: dict[Connection, None] = {}
+        #: rung when the disk does not have the present identity
+        self._unsaved = Bell()
+        #: open connections → when they were taken, on the monotonic clock
+        self._connections: dict[Connection, Seconds] = {}
+        #: what calls are judged by, and the record that it was made from
+        self._rules = Authority(rules=methods.RULES, cluster_id=identity.cluster_id)
+        self._rules_of: Cluster | None = None
         #: answers followers' requests; set by the daemon, which owns the API
         self.forward: Handler | None = None
 
@@ -122,6 +136,7 @@ class Node:
                     ("agent", self.agent.run),
                     ("certificate", self._renew),
                     ("connections", self._judge),
+                    ("identity", self._save),
                     ("data plane", self.planes.run),
                 ):
                     group.create_task(supervise(name, run, self._ports.random.uniform))
@@ -150,15 +165,33 @@ class Node:
         )
 
     def keep(self, identity: Identity) -> None:
-        """Another identity from now on, also after a restart."""
-        save(self._ports.disk, identity)
+        """Another identity from now on; soon after a restart as well.
+
+        A full disk does not end a session: what the node needs it has in memory.
+        """
         self.identity = identity
         self.managing.changed.set()
+        self._unsaved.ring()
+
+    async def keep_for_good(self, identity: Identity) -> None:
+        """The same, and on the disk when it returns.  Raises OSError."""
+        self.keep(identity)
+        await self._ports.disk.run(partial(save, self._ports.disk, identity))
+
+    async def _save(self) -> None:
+        while True:
+            await self._unsaved.wait()
+            try:
+                await self._ports.disk.run(partial(save, self._ports.disk, self.identity))
+            except OSError as error:
+                log.error("identity not written", extra={"reason": str(error)})  # noqa: TRY400
+                self._unsaved.ring()
+                await asyncio.sleep(SAVE_AGAIN_S)
 
     # ---- the port
 
     async def _accept(self, connection: Connection) -> None:
-        self._connections[connection] = None
+        self._connections[connection] = self._ports.clock.monotonic()
         try:
             purpose = await connection.receive()
             if purpose == methods.RPC:
@@ -198,9 +231,9 @@ class Node:
     def _authority(self) -> Authority:
         manager = self.managing.manager
         cluster = manager.store.view().cluster if manager else None
-        if cluster is not None:
-            return authority(methods.RULES, cluster)
-        return Authority(rules=methods.RULES, cluster_id=self.identity.cluster_id)
+        if cluster is not None and cluster is not self._rules_of:
+            self._rules, self._rules_of = authority(methods.RULES, cluster), cluster
+        return self._rules
 
     def _permit(self, method: str, peer: Peer) -> None:
         manager = self.managing.manager
@@ -216,13 +249,21 @@ class Node:
         authorize_server(peer, self._authority(), self._ports.clock.wall(), node_id=node_id)
 
     async def _judge(self) -> None:
-        """End live connections of nodes that were removed or whose certificate ended."""
+        """End live connections of nodes that were removed or whose certificate ended, and of nobody.
+
+        Whoever has no certificate has come to join, or to hold connections open.
+        """
         while True:
             await asyncio.sleep(JUDGE_S)
-            rules, now = self._authority(), self._ports.clock.wall()
-            for connection in list(self._connections):
-                if connection.peer.node_id and has_ended(connection.peer, rules, now):
-                    log.info("connection ended", extra={"node": connection.peer.node_id})
+            rules, clock = self._authority(), self._ports.clock
+            for connection, since in list(self._connections.items()):
+                peer = connection.peer
+                if not peer.node_id:
+                    is_over = clock.monotonic() - since > STRANGER_S
+                else:
+                    is_over = has_ended(peer, rules, clock.wall())
+                if is_over:
+                    log.info("connection ended", extra={"node": peer.node_id, "host": peer.host})
                     connection.close()
 
     # ---- the agent's session
@@ -237,20 +278,12 @@ class Node:
             trusted=message.trusted or self.identity.trusted,
         )
         if identity != self.identity:
-            self._learn(identity)
+            self.keep(identity)
+            self.gossip.use_keys(keyring(identity.gossip_keys))
+            self.gossip.join(self._seeds())
         if message.role is not identity.role:
             self._renew_now.set()
         self._ready()
-
-    def _learn(self, identity: Identity) -> None:
-        """Other managers, keys or roots.  On a full disk nothing is learned; the next word tries again."""
-        try:
-            self.keep(identity)
-        except OSError as error:
-            log.error("news not kept", extra={"reason": error})  # noqa: TRY400  no trace needed
-            return
-        self.gossip.use_keys(keyring(identity.gossip_keys))
-        self.gossip.join(self._seeds())
 
     # ---- certificate
 
@@ -259,13 +292,11 @@ class Node:
         while True:
             certificate = self._ports.crypto.facts(self.identity.certificate)
             at = renew_at(certificate, self._ports.random.uniform)
-            pause = max(0.0, (at - self._ports.clock.wall()) / 1e9)
-            try:
-                async with asyncio.timeout(min(pause, 86_400.0)):
-                    await self._renew_now.wait()
-            except TimeoutError:
-                if self._ports.clock.wall() < at:
-                    continue
+            while not self._renew_now.is_set() and (now := self._ports.clock.wall()) < at:
+                # No longer than a day: the wall clock may be set.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min((at - now) / 1e9, 86_400.0)):
+                        await self._renew_now.wait()
             self._renew_now.clear()
             try:
                 await self._renew_once()
@@ -275,16 +306,8 @@ class Node:
                 self._renew_now.set()
 
     async def _renew_once(self) -> None:
-        if not self.following.leader:
-            raise UnavailableError("no leader is known")
         request, key = self._ports.crypto.new_request()
-        answer = await self.links.call(
-            self.following.leader,
-            methods.RENEW,
-            pack(RenewCall(request=request)),
-            timeout_s=RENEW_CALL_S,
-        )
-        issued = unpack(answer, Issued)
+        issued = unpack(await self._ask_for_certificate(RenewCall(request=request)), Issued)
         log.info("certificate renewed", extra={"role": issued.role.value})
         self.links.forget()
         self.keep(
@@ -297,6 +320,18 @@ class Node:
                 managers=issued.managers or self.identity.managers,
             )
         )
+
+    async def _ask_for_certificate(self, call: RenewCall) -> bytes:
+        manager = self.managing.manager
+        if manager is not None and manager.is_leader():
+            # Not over the wire: a lone manager that slept until its certificate had ended could not
+            # come in at its own door.
+            own = Peer(node_id=self.identity.node_id, role=Role.MANAGER.value)
+            return await manager.authority.renew(own, pack(call))
+        leader = self.following.leader
+        if not leader:
+            raise UnavailableError("no leader is known")
+        return await self.links.call(leader, methods.RENEW, pack(call), timeout_s=RENEW_CALL_S)
 
     # ---- gossip
 
