@@ -14,6 +14,7 @@ from swarmd.daemon.links import Links
 from swarmd.daemon.ports import Ports
 from swarmd.daemon.withdrawals import Tell, Withdrawals, Withdrawn
 from swarmd.dns.server import Resolver
+from swarmd.dns.upstreams import Upstreams
 from swarmd.errors import EngineError, SwarmError
 from swarmd.ingress.loop import MeshLoop
 from swarmd.ingress.loop import leave as leave_mesh
@@ -43,15 +44,17 @@ class DataPlanes:
         ports: Ports,
         links: Links,
         node_id: NodeID,
-        upstreams: tuple[str, ...],
+        upstreams: Upstreams,
         tell_peer: Tell,
     ) -> None:
         self._ports, self._links, self._node_id = ports, links, node_id
         self._mesh = MeshLoop(ports.kernel)
         self._overlay = OverlayLoop(ports.engine, ports.kernel, on_made=self._mesh.look)
         self._vips = VipLoop(ports.kernel)
-        self._resolver = Resolver(self._vips.written, listen=ports.resolver_sockets)
-        self._upstreams = upstreams
+        self._resolver = Resolver(
+            self._vips.written, listen=ports.resolver_sockets, servers=upstreams.local
+        )
+        self._upstreams = upstreams.reachable
         self._plane: DataPlane | None = None
         self._dead: set[NodeID] = set()
         #: tasks of this node that traffic may go to; None until the agent has looked

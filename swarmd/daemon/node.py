@@ -26,6 +26,7 @@ from swarmd.daemon.managing import Managing
 from swarmd.daemon.ports import Ports
 from swarmd.daemon.withdrawals import TOLD_S, Withdrawn
 from swarmd.daemon.witness import NodeWitness
+from swarmd.dns.upstreams import Upstreams
 from swarmd.errors import NotManagerError, SwarmError, UnavailableError
 from swarmd.gossip.keyring import keyring
 from swarmd.gossip.loop import Gossip, GossipPorts
@@ -61,8 +62,8 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a node is started with, beside its identity."""
 
     facts: NodeFacts
-    #: name servers that containers may ask for foreign names
-    upstreams: tuple[str, ...] = ()
+    #: name servers for names that are none of the cluster's
+    upstreams: Upstreams = Upstreams()
     raft: RaftConfig = RaftConfig()
     agent: AgentConfig = AgentConfig()
     gossip: GossipSettings = DEFAULTS

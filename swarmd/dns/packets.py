@@ -7,11 +7,11 @@ takes.
 
 import ipaddress
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import msgspec
 
-A, AAAA, ANY = 1, 28, 255
+A, PTR, AAAA, ANY = 1, 12, 28, 255
 NOERROR, FORMERR, NOTIMP, REFUSED = 0, 1, 4, 5
 
 #: Longest answer by UDP without EDNS, and the longest that needs no fragments (DNS flag day 2020).
@@ -51,6 +51,18 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     has_edns: bool = False
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What there is to say."""
+
+    #: of both families
+    addresses: tuple[str, ...] = ()
+    #: the name that an address has; empty for none, and one that is no name is left out
+    pointer: str = ""
+
+
+NOTHING = Answer()
+
+
 def read(packet: bytes) -> Query | None:
     """The query in a datagram; None for what must not be answered: answers, and scraps."""
     if len(packet) < _HEADER.size:
@@ -70,16 +82,15 @@ def read(packet: bytes) -> Query | None:
         return broken
 
 
-def write(query: Query, rcode: int, addresses: Sequence[str], *, ttl_s: int, longest: int) -> bytes:
-    """The answer with those addresses that are of the asked type, in at most `longest` bytes.
+def write(query: Query, rcode: int, answer: "Answer", *, ttl_s: int, longest: int) -> bytes:
+    """The answer with those records that are of the asked type, in at most `longest` bytes.
 
     What does not fit is left out and the answer is marked truncated: the asker comes again by TCP.
     """
-    kinds = {4: A, 6: AAAA}
     records = [
-        _QUESTION_NAME + _RECORD.pack(kinds[ip.version], _IN, ttl_s, len(ip.packed)) + ip.packed
-        for ip in map(ipaddress.ip_address, addresses)
-        if query.kind in (kinds[ip.version], ANY)
+        _QUESTION_NAME + _RECORD.pack(kind, _IN, ttl_s, len(data)) + data
+        for kind, data in _data(answer)
+        if query.kind in (kind, ANY)
     ]
     edns = b"\0" + _RECORD.pack(_OPT, LONGEST_UDP_BYTES, 0, 0) if query.has_edns else b""
     room = longest - _HEADER.size - len(query.question) - len(edns)
@@ -95,6 +106,17 @@ def write(query: Query, rcode: int, addresses: Sequence[str], *, ttl_s: int, lon
     questions = 1 if query.question else 0
     header = _HEADER.pack(query.id, flags, questions, len(kept), 0, 1 if edns else 0)
     return header + query.question + b"".join(kept) + edns
+
+
+def _data(answer: "Answer") -> Iterator[tuple[int, bytes]]:
+    """(type, data) of each record."""
+    for ip in map(ipaddress.ip_address, answer.addresses):
+        yield (A if ip.version == 4 else AAAA), ip.packed
+    labels = [label.encode() for label in answer.pointer.split(".")]
+    if all(0 < len(label) <= _LONGEST_LABEL for label in labels):
+        name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+        if len(name) <= _LONGEST_NAME:
+            yield PTR, name
 
 
 def _read_body(query: Query, packet: bytes, count: int) -> Query:

@@ -7,11 +7,24 @@ waits four seconds before it asks the next.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from swarmd.dns.packets import LONGEST_TCP_BYTES, NOERROR, A, Query, read, write
+import msgspec
+
+from swarmd.dns.forward import Forward, forward
+from swarmd.dns.packets import (
+    LONGEST_TCP_BYTES,
+    NOERROR,
+    PTR,
+    REFUSED,
+    A,
+    Answer,
+    Query,
+    read,
+    write,
+)
 from swarmd.dns.sockets import Listen, Listening, Send, listen
-from swarmd.dns.zone import NO_ZONE, resolve, turned, zone_of
+from swarmd.dns.zone import NO_ZONE, Found, resolve, reverse, turned, zone_of
 from swarmd.lib.bell import Bell
 from swarmd.model.dataplane import DataPlane
 from swarmd.model.ids import TaskID
@@ -26,8 +39,25 @@ TTL_S = 1
 HOLD_S: Seconds = 1.0
 #: Answers held at once; more are given without waiting.
 _MOST_HELD = 256
+#: Questions handed on at once; more are refused.
+_MOST_FORWARDED = 256
 #: Pause before an address that another program uses is tried again.
 _AGAIN_S = 30.0
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """A question, and what its answer must know."""
+
+    packet: bytes
+    query: Query
+    #: the asker's address
+    source: str
+    is_tcp: bool
+
+    def reply(self, found: Found) -> bytes:
+        """The message that answers it."""
+        longest = LONGEST_TCP_BYTES if self.is_tcp else self.query.longest
+        return write(self.query, found.rcode, found.answer, ttl_s=TTL_S, longest=longest)
 
 
 class Resolver:
@@ -38,11 +68,15 @@ class Resolver:
         written: Callable[[TaskID], Awaitable[None]],
         *,
         listen: Listen = listen,
+        forward: Forward = forward,
         port: int = PORT,
+        servers: Sequence[str] = (),
     ) -> None:
         #: returns when a task's VIP table is written
         self._written = written
-        self._listen = listen
+        self._listen, self._forward = listen, forward
+        #: asked for names that are none of ours; containers do not reach them
+        self._servers = servers
         self._port = port
         self._plane: DataPlane | None = None
         self._zone = NO_ZONE
@@ -53,6 +87,8 @@ class Resolver:
         #: tasks that had their first answer
         self._greeted: set[TaskID] = set()
         self._held = 0
+        #: questions handed on at once
+        self._forwarded = 0
         #: rises with each answer that a client chooses from
         self._turn = 0
 
@@ -103,18 +139,16 @@ class Resolver:
         query = read(packet)
         if query is None:
             return
-        longest = LONGEST_TCP_BYTES if is_tcp else query.longest
         asker = self._zone.askers.get(source)
         is_first = asker is not None and asker.task_id not in self._greeted
         if asker is None or not is_first or self._group is None or self._held >= _MOST_HELD:
-            send(self._reply(query, source, longest))
+            self._send(_Question(packet, query, source, is_tcp), send)
             return
         self._held += 1
-        self._group.create_task(self._hold(asker.task_id, query, source, longest, send))
+        question = _Question(packet, query, source, is_tcp)
+        self._group.create_task(self._hold(asker.task_id, question, send))
 
-    async def _hold(
-        self, task_id: TaskID, query: Query, source: str, longest: int, send: Send
-    ) -> None:
+    async def _hold(self, task_id: TaskID, question: _Question, send: Send) -> None:
         try:
             async with asyncio.timeout(HOLD_S):
                 await self._written(task_id)
@@ -123,13 +157,35 @@ class Resolver:
         finally:
             self._held -= 1
         self._greeted.add(task_id)
-        send(self._reply(query, source, longest))
+        self._send(question, send)
 
-    def _reply(self, query: Query, source: str, longest: int) -> bytes:
+    def _send(self, question: _Question, send: Send) -> None:
+        found = self._found(question)
+        reply = question.reply(found)
+        asker = self._zone.askers.get(question.source)
+        is_foreign = found.rcode == REFUSED and asker is not None and asker.is_outward
+        has_room = self._group is not None and self._forwarded < _MOST_FORWARDED
+        if not (is_foreign and self._servers and has_room):
+            send(reply)
+            return
+        assert self._group is not None
+        self._forwarded += 1
+        self._group.create_task(self._hand_on(question, reply, send))
+
+    async def _hand_on(self, question: _Question, refusal: bytes, send: Send) -> None:
+        try:
+            answer = await self._forward(question.packet, self._servers, question.is_tcp)
+        finally:
+            self._forwarded -= 1
+        send(refusal if answer is None else answer)
+
+    def _found(self, question: _Question) -> Found:
+        query = question.query
         if query.rcode != NOERROR:
-            return write(query, query.rcode, (), ttl_s=TTL_S, longest=longest)
-        found = resolve(self._zone, source, query.name)
+            return Found(query.rcode)
+        if query.kind == PTR:
+            return reverse(self._zone, question.source, query.name)
+        found = resolve(self._zone, question.source, query.name)
         # Clients ask for both families in turn: counting both, each would see every second order.
         self._turn += query.kind == A
-        addresses = turned(found.addresses, self._turn)
-        return write(query, found.rcode, addresses, ttl_s=TTL_S, longest=longest)
+        return Found(found.rcode, Answer(turned(found.answer.addresses, self._turn)))

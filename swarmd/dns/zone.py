@@ -15,9 +15,12 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from swarmd.dns.packets import NOERROR, REFUSED
-from swarmd.model.dataplane import DataPlane, PlaneService, ServiceNetwork
+from swarmd.dns.packets import NOERROR, NOTHING, REFUSED, Answer
+from swarmd.model.dataplane import DataPlane, PlaneNetwork, PlaneService, ServiceNetwork
 from swarmd.model.ids import NetworkID, TaskID
+
+#: Where names of IPv4 addresses are asked for (RFC 1035, §3.5).
+_REVERSE = ".in-addr.arpa"
 
 
 class Asker(msgspec.Struct, frozen=True):
@@ -25,6 +28,8 @@ class Asker(msgspec.Struct, frozen=True):
 
     task_id: TaskID
     networks: tuple[NetworkID, ...]
+    #: it has a network that leads out of the cluster
+    is_outward: bool = True
 
 
 class Zone(msgspec.Struct, frozen=True):
@@ -36,23 +41,26 @@ class Zone(msgspec.Struct, frozen=True):
     names: Mapping[NetworkID, Mapping[str, tuple[str, ...]]]
     #: network → its own name in lower case
     titles: Mapping[NetworkID, str]
+    #: network → address → name
+    pointers: Mapping[NetworkID, Mapping[str, str]]
 
 
-NO_ZONE = Zone({}, {}, {})
+NO_ZONE = Zone({}, {}, {}, {})
 
 
 class Found(msgspec.Struct, frozen=True):
     """What to answer.  Unknown names are REFUSED: the container's next server is asked then."""
 
     rcode: int
-    #: of both families; empty for a service without tasks
-    addresses: tuple[str, ...] = ()
+    #: without addresses: a service without tasks
+    answer: Answer = NOTHING
 
 
 def zone_of(plane: DataPlane) -> Zone:
     """The zone of a node."""
     networks = [network for network in plane.networks if not network.is_ingress]
     scopes: dict[TaskID, list[NetworkID]] = {}
+    outward: set[TaskID] = set()
     addresses: dict[str, TaskID] = {}
     for network in plane.networks:
         for endpoint in network.endpoints:
@@ -60,11 +68,17 @@ def zone_of(plane: DataPlane) -> Zone:
                 scope = scopes.setdefault(endpoint.task_id, [])
                 if not network.is_ingress:
                     scope.append(network.id)
+                if not network.is_internal:
+                    outward.add(endpoint.task_id)
                 addresses.update(dict.fromkeys(endpoint.addresses, endpoint.task_id))
     return Zone(
-        askers={a: Asker(task_id, tuple(scopes[task_id])) for a, task_id in addresses.items()},
+        askers={
+            address: Asker(task_id, tuple(scopes[task_id]), task_id in outward)
+            for address, task_id in addresses.items()
+        },
         names={network.id: _names(plane, network.id) for network in networks},
         titles={network.id: network.name.lower() for network in networks},
+        pointers={network.id: dict(_pointers(plane, network)) for network in networks},
     )
 
 
@@ -75,7 +89,18 @@ def resolve(zone: Zone, source: str, name: str) -> Found:
         for candidate in _candidates(name, zone.titles[network_id]):
             addresses = zone.names[network_id].get(candidate)
             if addresses is not None:
-                return Found(NOERROR, addresses)
+                return Found(NOERROR, Answer(addresses))
+    return Found(REFUSED)
+
+
+def reverse(zone: Zone, source: str, name: str) -> Found:
+    """The answer to a question for the name of an address, `5.0.1.10.in-addr.arpa`."""
+    asker = zone.askers.get(source)
+    address = ".".join(reversed(name.removesuffix(_REVERSE).split(".")))
+    for network_id in asker.networks if asker and name.endswith(_REVERSE) else ():
+        pointer = zone.pointers[network_id].get(address)
+        if pointer is not None:
+            return Found(NOERROR, Answer(pointer=pointer))
     return Found(REFUSED)
 
 
@@ -99,6 +124,17 @@ def _names(plane: DataPlane, network_id: NetworkID) -> dict[str, tuple[str, ...]
             # Two services may share an alias: then it stands for both.
             names.setdefault(name.lower(), []).extend(addresses)
     return {name: tuple(dict.fromkeys(addresses)) for name, addresses in names.items()}
+
+
+def _pointers(plane: DataPlane, network: PlaneNetwork) -> Iterator[tuple[str, str]]:
+    """(address, name): a VIP's is its service, a task's the first that its backend has."""
+    for service in plane.services:
+        part = service.in_network(network.id)
+        for address in part.virtual_ips if part else ():
+            yield address, f"{service.name}.{network.name}"
+        for backend in part.backends if part else ():
+            for address in backend.addresses if backend.names else ():
+                yield address, f"{backend.names[0]}.{network.name}"
 
 
 def _service_names(

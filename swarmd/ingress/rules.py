@@ -130,11 +130,20 @@ def _translation(plane: DataPlane, ingress: PlaneNetwork) -> Iterator[str]:
 
 
 def _cluster_sources(plane: DataPlane) -> list[str]:
-    """Cluster networks and nodes; each once and none within another, as a set of intervals wants."""
-    subnets = (subnet for network in plane.networks for subnet in network.subnets)
-    nodes = (address for node in plane.nodes for address in (node.data_path, *node.addresses))
-    networks = [ipaddress.IPv4Network(text) for text in ipv4((*subnets, *nodes))]
-    return [str(network) for network in ipaddress.collapse_addresses(networks)]
+    """Cluster networks and nodes; each once and none within another, as a set of intervals wants.
+
+    A network that overlaps the nodes' own stands nowhere (`overlay.clash`): its addresses are those
+    of clients outside.
+    """
+    texts = (address for node in plane.nodes for address in (node.data_path, *node.addresses))
+    nodes = [ipaddress.IPv4Network(text) for text in ipv4(texts)]
+    subnets = (subnet for network in plane.networks for subnet in ipv4(network.subnets))
+    networks = [
+        network
+        for network in map(ipaddress.IPv4Network, subnets)
+        if not any(node.subnet_of(network) for node in nodes)
+    ]
+    return [str(source) for source in ipaddress.collapse_addresses([*networks, *nodes])]
 
 
 def _way_back(ingress: PlaneNetwork) -> Iterator[str]:

@@ -41,6 +41,7 @@ IO = {
     "swarmd.dispatcher.control.loop",
     "swarmd.dispatcher.logs",
     "swarmd.dispatcher.server",
+    "swarmd.dns.forward",
     "swarmd.dns.server",
     "swarmd.dns.sockets",
     "swarmd.engine.calls",

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from swarmd.dns.packets import (
     FORMERR,
     NOERROR,
+    NOTHING,
     NOTIMP,
     REFUSED,
+    Answer,
     Query,
     read,
     write,
@@ -31,7 +33,9 @@ def asked(name: str, kind: str = "A", *, edns: int = 0) -> Query:
 
 
 def answered(query: Query, addresses: list[str], longest: int = 512) -> dns.message.Message:
-    return dns.message.from_wire(write(query, NOERROR, addresses, ttl_s=1, longest=longest))
+    return dns.message.from_wire(
+        write(query, NOERROR, Answer(tuple(addresses)), ttl_s=1, longest=longest)
+    )
 
 
 def test_a_question_is_read_in_lower_case_and_without_its_last_dot() -> None:
@@ -121,9 +125,24 @@ def test_what_cannot_be_understood_is_answered_so(packet: bytes, rcode: int) -> 
     query = read(packet)
     assert query is not None
     assert query.rcode == rcode
-    reply = write(query, query.rcode, (), ttl_s=1, longest=512)
+    reply = write(query, query.rcode, NOTHING, ttl_s=1, longest=512)
     assert reply[:2] == packet[:2]
     assert reply[3] & 15 == rcode
+
+
+def test_an_address_is_answered_with_its_name() -> None:
+    query = asked("5.0.1.10.in-addr.arpa", "PTR")
+    answer = Answer(pointer="web.1.x2y.shop_default")
+    message = dns.message.from_wire(write(query, NOERROR, answer, ttl_s=1, longest=512))
+    assert message.answer[0].to_text().endswith("IN PTR web.1.x2y.shop_default.")
+
+
+@pytest.mark.parametrize("pointer", ["a" * 64, "a..b", ".".join(["a" * 60] * 5)])
+def test_a_name_that_is_none_in_dns_is_left_out(pointer: str) -> None:
+    """Networks may be called what no label can be."""
+    query = asked("5.0.1.10.in-addr.arpa", "PTR")
+    reply = write(query, NOERROR, Answer(pointer=pointer), ttl_s=1, longest=512)
+    assert dns.message.from_wire(reply).answer == []
 
 
 def test_a_dot_within_a_label_is_not_a_dot_between_labels() -> None:
@@ -136,7 +155,7 @@ def test_a_dot_within_a_label_is_not_a_dot_between_labels() -> None:
 def test_noise_raises_nothing(packet: bytes) -> None:
     query = read(packet)
     if query is not None:
-        write(query, query.rcode, ["10.0.0.1"], ttl_s=1, longest=512)
+        write(query, query.rcode, Answer(("10.0.0.1",), "web"), ttl_s=1, longest=512)
 
 
 @given(st.binary(max_size=60), st.integers(0, 5), st.integers(0, 3))
@@ -144,4 +163,6 @@ def test_noise_behind_a_good_header_raises_nothing(body: bytes, records: int, an
     packet = struct.pack("!6H", 7, 0x0100, 1, answers, 0, records) + body
     query = read(packet)
     assert query is not None
-    assert len(write(query, query.rcode, MANY, ttl_s=1, longest=query.longest)) <= 1232
+    assert (
+        len(write(query, query.rcode, Answer(tuple(MANY)), ttl_s=1, longest=query.longest)) <= 1232
+    )

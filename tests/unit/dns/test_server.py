@@ -2,14 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import dns.asyncquery
 import dns.message
 import dns.rcode
+import dns.rrset
 import msgspec
+import pytest
 
+from swarmd.dns.forward import Forward, forward
 from swarmd.dns.server import Resolver
 from swarmd.model.dataplane import (
     NO_TASK,
@@ -50,9 +55,12 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def running(
-    written: Callable[[TaskID], Awaitable[None]], port: int
+    written: Callable[[TaskID], Awaitable[None]],
+    port: int,
+    forward: Forward = forward,
+    servers: Sequence[str] = (),
 ) -> AsyncIterator[Resolver]:
-    resolver = Resolver(written, port=port)
+    resolver = Resolver(written, port=port, forward=forward, servers=servers)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         task = group.create_task(resolver.run())
         yield resolver
@@ -114,6 +122,57 @@ async def test_an_unknown_name_and_an_unknown_asker_are_refused_at_once() -> Non
         assert (await ask(port, "example.org", tcp=True)).rcode() == dns.rcode.REFUSED
         stranger = await ask(port, "web", source="127.0.53.66")
         assert stranger.rcode() == dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize("tcp", [True, False])
+async def test_a_foreign_name_is_asked_of_the_hosts_own_server_if_containers_do_not_reach_it(
+    tcp: bool,
+) -> None:
+    """systemd-resolved listens on the host's 127.0.0.53 alone."""
+    port, handed = free_port(), []
+
+    async def answers(packet: bytes, servers: Sequence[str], is_tcp: bool) -> bytes:
+        handed.append((tuple(servers), is_tcp))
+        return _answer(packet, "192.0.2.80")
+
+    async with running(at_once, port, answers, ["127.0.0.53"]) as resolver:
+        resolver.follow(loopback_plane())
+        assert addresses(await ask(port, "web", tcp=True)) == ["10.0.0.200"]
+        assert addresses(await ask(port, "example.org", tcp=tcp)) == ["192.0.2.80"]
+        stranger = await ask(port, "example.org", source="127.0.53.66")
+        assert stranger.rcode() == dns.rcode.REFUSED
+        assert handed == [(("127.0.0.53",), tcp)]
+
+
+async def test_a_server_of_the_host_that_is_down_is_said_at_once() -> None:
+    port = free_port()
+
+    async def is_down(_: bytes, __: Sequence[str], ___: bool) -> None:
+        return None
+
+    async with running(at_once, port, is_down, ["127.0.0.53"]) as resolver:
+        resolver.follow(loopback_plane())
+        assert (await ask(port, "example.org", tcp=True)).rcode() == dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize("tcp", [True, False])
+async def test_a_question_is_handed_on_as_it_came_to_the_first_server_that_answers(
+    tcp: bool,
+) -> None:
+    query = dns.message.make_query("example.org", "A").to_wire()
+    async with asyncio.timeout(20), _server(tcp=tcp) as port:
+        assert await forward(query, ["127.0.53.2"], tcp, port=port) is None
+        reply = await forward(query, ["127.0.53.2", SERVER], tcp, port=port)
+    assert reply is not None
+    assert addresses(dns.message.from_wire(reply)) == ["192.0.2.80"]
+
+
+async def test_an_address_has_a_name() -> None:
+    port = free_port()
+    async with running(at_once, port) as resolver:
+        resolver.follow(loopback_plane())
+        found = await ask(port, "200.0.0.10.in-addr.arpa", kind="PTR", tcp=True)
+        assert addresses(found) == ["web.net."]
 
 
 async def test_the_first_answer_waits_for_the_vip_table() -> None:
@@ -182,3 +241,42 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _answer(packet: bytes, address: str) -> bytes:
+    """What a server elsewhere would say."""
+    query = dns.message.from_wire(packet)
+    reply = dns.message.make_response(query)
+    name = query.question[0].name
+    reply.answer.append(dns.rrset.from_text(name, 60, "IN", "A", address))
+    return reply.to_wire()
+
+
+@asynccontextmanager
+async def _server(*, tcp: bool) -> AsyncIterator[int]:
+    """A server that knows one address; its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        (length,) = struct.unpack("!H", await reader.readexactly(2))
+        reply = _answer(await reader.readexactly(length), "192.0.2.80")
+        writer.write(struct.pack("!H", len(reply)) + reply)
+        writer.close()
+
+    class Datagrams(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.DatagramTransport, transport)
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            self.transport.sendto(b"noise", addr)
+            self.transport.sendto(_answer(data, "192.0.2.80"), addr)
+
+    if tcp:
+        async with await asyncio.start_server(serve, SERVER, 0) as server:
+            yield int(server.sockets[0].getsockname()[1])
+        return
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=(SERVER, 0))
+    try:
+        yield int(transport.get_extra_info("sockname")[1])
+    finally:
+        transport.close()

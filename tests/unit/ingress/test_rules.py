@@ -90,6 +90,16 @@ def test_the_nodes_resolver_is_asked_whatever_is_published() -> None:
         assert others.endswith("vmap @ports")
 
 
+def test_clients_beside_the_nodes_are_kept_though_a_network_was_given_their_subnet() -> None:
+    """It is refused on every node; its subnet stays that of the machines around."""
+    known = plane()
+    wrong = msgspec.structs.replace(
+        known.networks[1], id=NetworkID("wrong"), subnets=("192.0.2.0/24",), vni=4099
+    )
+    text = host_rules(msgspec.structs.replace(known, networks=(*known.networks, wrong)))
+    assert lines(text, "hide", "ip saddr") == lines(host_rules(known), "hide", "ip saddr")
+
+
 def test_a_port_without_backends_is_left_to_the_host_which_refuses() -> None:
     text = host_rules(without_tasks(plane(), {WEB_1, WEB_2}))
     assert "8080" not in text
@@ -115,13 +125,14 @@ def test_the_way_back_of_a_connection_follows_from_the_entry_nodes_address() -> 
 
 
 def test_sources_that_are_hidden_overlap_nowhere() -> None:
-    """The kernel refuses a set of intervals that overlap: a node whose address is in a subnet."""
+    """The kernel refuses a set of intervals that overlap: two nodes behind one address."""
     nodes = tuple(
         msgspec.structs.replace(node, addresses=(f"10.0.1.{index}", "198.51.100.7"))
         for index, node in enumerate(plane().nodes)
     )
     text = host_rules(msgspec.structs.replace(plane(), nodes=nodes))
-    assert "ip saddr { 10.0.0.0/23, 192.0.2.1/32, 192.0.2.2/31, 198.51.100.7/32 } snat" in text
+    hidden = "10.0.0.0/24, 10.0.1.0/31, 10.0.1.2/32, 192.0.2.1/32, 192.0.2.2/31, 198.51.100.7/32"
+    assert f"ip saddr {{ {hidden} }} snat" in text
 
 
 def test_only_nodes_may_send_frames_of_our_networks() -> None:
