@@ -225,26 +225,3 @@ def test_a_raft_member_that_was_demoted_right_before_a_crash_is_none_afterwards(
         assert await scene.world.until(is_clean, 5)
 
     scene.run(story())
-
-
-def test_news_that_a_full_disk_cannot_keep_are_learned_when_there_is_room(scene: Scene) -> None:
-    """The agent goes on meanwhile: losing its loop would be worse than knowing old managers."""
-
-    async def story() -> None:
-        daemon = await scene.up()
-        await daemon.init(INIT)
-        assert daemon.node is not None
-        node, disk = daemon.node, scene.machine.host.disk
-        assert await scene.world.until(lambda: node.session is not None, 10)
-        assert node.session is not None
-        disk.is_full = True
-        news = msgspec.structs.replace(
-            node.session, gossip_keys=(bytes(32), *node.identity.gossip_keys)
-        )
-        node._on_session(news)
-        assert len(node.identity.gossip_keys) == 1
-        disk.is_full = False
-        node._on_session(news)
-        assert len(node.identity.gossip_keys) == 2
-
-    scene.run(story())
