@@ -380,13 +380,29 @@ class Daemon:
             node = self.node
             if node is None:
                 return
+            try:
+                await self._ports.engine.info()
+            except EngineError as error:
+                raise UnavailableError(
+                    f"the node's containers cannot be removed: {error}; mend that, then leave again"
+                ) from error
             leader = await self._goodbye(node)
             await self._end()
             await self._retire(node, leader)
-            ports, cluster_id = self._ports, node.identity.cluster_id
+            # From here on there is no way back: a node that is half gone would be of no use.
+            try:
+                await self._clear_away(node)
+            finally:
+                await self._ports.disk.run(lambda: wipe(self._ports.disk))
+
+    async def _clear_away(self, node: Node) -> None:
+        """Containers and networks of the swarm that was left; what resists is told to the operator."""
+        ports, cluster_id = self._ports, node.identity.cluster_id
+        try:
             await agent_leave(ports.engine, ports.disk, cluster_id)
             await node.planes.remove()
-            await ports.disk.run(lambda: wipe(ports.disk))
+        except (EngineError, OSError) as error:
+            log.error("traces of the swarm stayed", extra={"reason": error})  # noqa: TRY400  no trace needed
 
     async def _goodbye(self, node: Node) -> str:
         """Let others lead and know; the address of the leader, empty if none is known."""

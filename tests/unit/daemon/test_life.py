@@ -144,6 +144,40 @@ def test_a_node_is_not_founded_beside_an_engine_that_is_away(scene: Scene) -> No
     scene.run(story())
 
 
+def test_a_node_does_not_leave_while_its_containers_cannot_be_removed(scene: Scene) -> None:
+    """It would be in no swarm, with containers that nobody ever stops."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(INIT)
+        scene.machine.engine.stop(containers_die=False)
+        with pytest.raises(UnavailableError, match="containers cannot be removed"):
+            await daemon.leave()
+        assert daemon.standing().is_manager
+        scene.machine.engine.start()
+        await daemon.leave()
+        assert daemon.standing().state == "inactive"
+        assert not scene.files()
+
+    scene.run(story())
+
+
+def test_a_node_whose_port_is_taken_is_not_founded(scene: Scene) -> None:
+    """Two daemons on one machine, with engines and state directories of their own."""
+
+    async def story() -> None:
+        await scene.founded()
+        await scene.up()
+        before = scene.files()
+        second = scene.daemon()
+        with pytest.raises(UnavailableError, match="2377"):
+            await second.init(INIT)
+        assert second.standing().state == "inactive"
+        assert scene.files().keys() == before.keys()
+
+    scene.run(story())
+
+
 def test_an_engine_with_a_swarm_of_its_own_is_refused_with_what_to_do(scene: Scene) -> None:
     async def story() -> None:
         await scene.founded()
