@@ -21,6 +21,7 @@ from swarmd.daemon.main import calm_collector
 from swarmd.dispatcher.control.loop import ControlLoop
 from swarmd.model.ids import RequestID, ServiceID, TaskID, Version
 from swarmd.model.service import Service, StoredSpec
+from swarmd.model.spec import UpdateConfig
 from swarmd.model.task import TaskState, TaskStatus
 from swarmd.net.clock import SystemClock
 from swarmd.store.entry import Change, PatchTask, PutCluster, PutNode, PutService, PutSpec
@@ -30,6 +31,8 @@ from tests.unit.dispatcher.cluster import Cluster, spec
 
 #: Reports of agents that come in together, as the dispatcher gathers them.
 TOGETHER = 256
+#: The update of a service of 10,000 tasks is meant to come to an end.
+AT_ONCE = UpdateConfig(parallelism=0, max_failure_ratio=1.0)
 #: So many turns of the loop without a write: control rests.
 _QUIET_TURNS = 200
 
@@ -123,11 +126,21 @@ class Leader:
         )
 
     async def report(self, what: str, state: TaskState) -> None:
-        """Every task's agent says so, some hundred at a time."""
+        """Every task's agent says so, or that it stopped as it was asked, some hundred at a time."""
         status = TaskStatus(state=state, timestamp=self.store.now())
-        ids = [task.id for task in self.store.view().tasks()]
-        batches = [ids[at : at + TOGETHER] for at in range(0, len(ids), TOGETHER)]
-        await self.measured(what, *([patch(task, status) for task in batch] for batch in batches))
+        ended = TaskStatus(state=TaskState.SHUTDOWN, timestamp=self.store.now())
+        reports = [
+            patch(task.id, status if task.is_wanted else ended)
+            for task in self.store.view().tasks()
+            if not task.is_terminal
+        ]
+        starts = range(0, len(reports), TOGETHER)
+        await self.measured(what, *(reports[at : at + TOGETHER] for at in starts))
+
+    def failure(self) -> PatchTask:
+        """A task's agent reports that it failed."""
+        failed = TaskStatus(state=TaskState.FAILED, timestamp=self.store.now())
+        return patch(next(self.store.view().tasks()).id, failed)
 
 
 def patch(task: TaskID, status: TaskStatus) -> PatchTask:
@@ -138,7 +151,9 @@ def deploy(name: str, replicas: int, version: int = 1) -> list[Change]:
     """What the API writes for a service."""
     identity = ServiceID(f"svc-{name}")
     stored = StoredSpec(
-        service_id=identity, version=Version(version), spec=spec(replicas, name=name)
+        service_id=identity,
+        version=Version(version),
+        spec=spec(replicas, name=name, force_update=version // 2, update_config=AT_ONCE),
     )
     service = Service(id=identity, name=name, spec_version=Version(version))
     if version > 1:
@@ -156,15 +171,18 @@ async def run(services: int, tasks: int, nodes: int) -> None:
         await leader.write([PutCluster(record=made.tables.cluster)])
         await leader.write([PutNode(record=node) for node in made.tables.nodes().values()])
         await leader.measured("one service of 10,000 tasks, new", deploy("large", 10_000))
-        await leader.measured("it is scaled to none", deploy("large", 0, 2))
+        await leader.report("each of its tasks running", TaskState.RUNNING)
+        await leader.measured("one of them fails", [leader.failure()])
+        await leader.measured("all of it updated at once", deploy("large", 10_000, 2))
+        await leader.report("old tasks ended, new ones running", TaskState.RUNNING)
+        await leader.measured("it is scaled to none", deploy("large", 0, 3))
+        await leader.report("each of its tasks ended", TaskState.SHUTDOWN)
         await leader.measured(
             f"{services} services of {tasks} tasks, all new",
             *(deploy(f"s{number}", tasks) for number in range(services)),
         )
         await leader.report("each task running", TaskState.RUNNING)
-        victim = next(iter(leader.store.view().tasks()))
-        failed = TaskStatus(state=TaskState.FAILED, timestamp=leader.store.now())
-        await leader.measured("one task fails", [patch(victim.id, failed)])
+        await leader.measured("one task fails", [leader.failure()])
         await leader.measured("one service scaled by one", deploy("s1", tasks + 1, 2))
         node = next(iter(leader.store.view().nodes().values()))
         made.down(node.id)

@@ -6,7 +6,7 @@ task ends anywhere.  Taking office, everything is dirty, and is taken in slices.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
 
 from swarmd.dispatcher.control.control import Docket, Plan
 from swarmd.model.ids import ServiceID
@@ -42,8 +42,9 @@ class Agenda:
         self._dirty.update(ids)
         self._is_due = True
 
-    def touched(self, view: View, touched: Iterable[Touched]) -> None:
+    def touched(self, view: View, touched: Sequence[Touched]) -> None:
         """Mark what a batch of entries makes worth a look."""
+        self._shared(view, {one.kind for one in touched})
         for one in touched:
             match one.kind:
                 case Kind.SERVICE | Kind.SPEC:
@@ -51,12 +52,20 @@ class Agenda:
                 case Kind.TASK:
                     self._task(view, one)
                 case Kind.NODE:
-                    self._node(view, one)
-                case Kind.NETWORK | Kind.CLUSTER:
-                    self._is_due = True
-                    self._release_waiting()
-        if any(one.kind is Kind.CLUSTER for one in touched):
+                    for task in view.tasks_on(one.id).values():
+                        self._dirty[task.service_id] = None
+
+    def _shared(self, view: View, kinds: Collection[Kind]) -> None:
+        """What concerns more than one service; once for a batch, which may touch every node."""
+        if Kind.CLUSTER in kinds:
             self.everything(view)
+        if Kind.NODE in kinds:
+            for service in view.services().values():
+                if not view.spec(service).is_replicated:
+                    self._dirty[service.id] = None
+        if Kind.NODE in kinds or Kind.NETWORK in kinds or Kind.CLUSTER in kinds:
+            self._is_due = True
+            self._release_waiting()
 
     def _task(self, view: View, one: Touched) -> None:
         task = view.task(one.id)
@@ -65,15 +74,6 @@ class Agenda:
         self._dirty[one.service_id] = None
         if task is None or task.is_terminal:
             self._release_waiting()
-
-    def _node(self, view: View, one: Touched) -> None:
-        self._is_due = True
-        self._release_waiting()
-        for task in view.tasks_on(one.id).values():
-            self._dirty[task.service_id] = None
-        for service in view.services().values():
-            if not view.spec(service).is_replicated:
-                self._dirty[service.id] = None
 
     def _release_waiting(self) -> None:
         self._dirty.update(dict.fromkeys(sorted(self._waiting)))

@@ -17,6 +17,7 @@ from swarmd.dispatcher.control.addresses import (
     next_vni,
     subnet_config,
 )
+from swarmd.dispatcher.control.step import ROUND_TASKS
 from swarmd.model.ids import NetworkID, NodeID
 from swarmd.model.network import IPAMConfig, Network
 from swarmd.model.node import Node, NodeAddress
@@ -60,7 +61,10 @@ def _subnets(view: View, network: Network, others: Collection[Network]) -> tuple
 
 
 def allocate_service(view: View, service: Service, now: Timestamp) -> list[Change]:
-    """The service's VIPs and published ports, and addresses for its NEW tasks."""
+    """The service's VIPs and published ports, and addresses for its NEW tasks.
+
+    With ROUND_TASKS changes or more there may be more to do.
+    """
     return _Allocation(view, service, now).changes()
 
 
@@ -118,9 +122,12 @@ class _Allocation:
         changes: list[Change] = []
         if service != self._service:
             changes.append(PutService(record=service))
-        for task in self._view.tasks_of(service.id).values():
-            if task.state is TaskState.NEW and task.is_wanted:
-                changes.extend(self._task(task))
+        tasks = self._view.tasks_of(service.id).values()
+        new = TaskState.NEW
+        for task in [task for task in tasks if task.status.state is new and task.is_wanted]:
+            if len(changes) >= ROUND_TASKS:
+                break
+            changes.extend(self._task(task))
         return [*changes, *self._addresses.marks()]
 
     def _allocated(self) -> Service:
@@ -192,19 +199,17 @@ def _taken_ports(view: View, service: Service) -> dict[str, set[int]]:
 
 
 def allocate_nodes(view: View) -> list[Change]:
-    """Every node's own address in the ingress network, and in the networks of its tasks."""
+    """Every node's own address in the ingress network; none in a network that is gone."""
     addresses = _Addresses(view)
     ingress = [network.id for network in view.networks().values() if network.is_ingress]
     changes: list[Change] = []
     for node in view.nodes().values():
-        tasks = view.tasks_on(node.id).values()
-        needed = [*ingress, *(a.network_id for t in tasks for a in t.attachments)]
-        changes.extend(_node(view, node, needed, addresses))
+        changes.extend(_node(view, node, ingress, addresses))
     return [*changes, *addresses.marks()]
 
 
 def allocate_node(view: View, node_id: NodeID) -> list[Change]:
-    """The same for one node, after tasks were placed on it."""
+    """A node's own addresses in the networks of its tasks, after one was placed on it."""
     node = view.node(node_id)
     if node is None:
         return []

@@ -24,10 +24,10 @@ from swarmd.dispatcher.control.plan import Draft
 from swarmd.dispatcher.control.reap import reap, reap_gone
 from swarmd.dispatcher.control.replicated import replicated
 from swarmd.dispatcher.control.restart import release, restart
-from swarmd.dispatcher.control.step import Step, earliest
+from swarmd.dispatcher.control.step import ROUND_TASKS, Step, earliest
 from swarmd.dispatcher.control.update import update
-from swarmd.dispatcher.scheduler.place import is_waiting, place
-from swarmd.model.ids import NodeID, ServiceID
+from swarmd.dispatcher.scheduler.place import place
+from swarmd.model.ids import NetworkID, NodeID, ServiceID
 from swarmd.model.service import Service
 from swarmd.model.task import TaskState
 from swarmd.ports import Timestamp
@@ -66,8 +66,7 @@ def control(view: View, docket: Docket, now: Timestamp) -> Plan:
     if docket.has_nodes:
         draft.add(allocate_networks(draft.after))
     steps = {service_id: _reconcile(draft, service_id, now) for service_id in dirty}
-    for service_id in dirty:
-        _allocate_and_place(draft, service_id, now)
+    placed = {service_id: _allocate_and_place(draft, service_id, now) for service_id in dirty}
     if docket.has_nodes:
         # Every node takes part in the ingress network: the mesh answers on all of them.
         draft.add(allocate_nodes(draft.after))
@@ -75,27 +74,30 @@ def control(view: View, docket: Docket, now: Timestamp) -> Plan:
         changes=tuple(draft.changes()),
         wakes={i: step.wake_at for i, step in steps.items() if step.wake_at is not None},
         waiting=frozenset(i for i in dirty if _has_waiting(draft.after, i)),
-        unfinished=frozenset(i for i, step in steps.items() if step.is_unfinished),
+        unfinished=frozenset(i for i in dirty if steps[i].is_unfinished or not placed[i]),
     )
 
 
 def _reconcile(draft: Draft, service_id: ServiceID, now: Timestamp) -> Step:
     """Run the row of one service; the combined verdict, its changes made."""
-    tasks = orphan(draft.after, draft.after.tasks_of(service_id).values(), now)
-    draft.add(tasks.changes)
+    step = orphan(draft.after, draft.after.tasks_of(service_id).values(), now)
+    draft.add(step.changes)
     if draft.after.service(service_id) is None:
-        draft.add(reap_gone(draft.after, service_id).changes)
-        return Step(wake_at=tasks.wake_at)
-    wake, unfinished = tasks.wake_at, False
+        gone = reap_gone(draft.after, service_id)
+        draft.add(gone.changes)
+        unfinished = step.is_unfinished or gone.is_unfinished
+        return Step(wake_at=step.wake_at, is_unfinished=unfinished)
+    wake = step.wake_at
     for one in _row(draft.after, service_id):
+        if step.is_unfinished:
+            break  # the next pass would see a service that is half done
         # The service record is read anew for each pass: `update` writes it.
         service = draft.after.service(service_id)
         assert service is not None
         step = one(draft.after, service, now)
         draft.add(step.changes)
         wake = earliest(wake, step.wake_at)
-        unfinished = unfinished or step.is_unfinished
-    return Step(wake_at=wake, is_unfinished=unfinished)
+    return Step(wake_at=wake, is_unfinished=step.is_unfinished)
 
 
 def _row(view: View, service_id: ServiceID) -> tuple[Pass, ...]:
@@ -105,25 +107,38 @@ def _row(view: View, service_id: ServiceID) -> tuple[Pass, ...]:
     return (enforce, restart, orchestrate, update, release, reap)
 
 
-def _allocate_and_place(draft: Draft, service_id: ServiceID, now: Timestamp) -> None:
+def _allocate_and_place(draft: Draft, service_id: ServiceID, now: Timestamp) -> bool:
+    """Whether all that could be done was done."""
     service = draft.after.service(service_id)
     if service is None:
-        return
-    draft.add(allocate_service(draft.after, service, now))
+        return True
+    allocated = allocate_service(draft.after, service, now)
+    draft.add(allocated)
     service = draft.after.service(service_id)
     assert service is not None
-    draft.add(place(draft.after, service, now))
-    nodes = {
-        task.node_id: None
-        for task in draft.after.tasks_of(service_id).values()
-        if task.state is TaskState.ASSIGNED and task.attachments
-    }
-    for node_id in nodes:
-        draft.add(allocate_node(draft.after, NodeID(node_id)))
+    placed = draft.add(place(draft.after, service, now, most=ROUND_TASKS))
+    for node_id in _newcomers(draft.after, service_id):
+        draft.add(allocate_node(draft.after, node_id))
+    return len(allocated) < ROUND_TASKS and placed < ROUND_TASKS
+
+
+def _newcomers(view: View, service_id: ServiceID) -> list[NodeID]:
+    """Nodes to which a task came, and that have no address of their own in one of its networks."""
+    needed: dict[NodeID, dict[NetworkID, None]] = {}
+    for task in view.tasks_of(service_id).values():
+        if task.attachments and task.status.state is TaskState.ASSIGNED:
+            networks = needed.setdefault(task.node_id, {})
+            for attachment in task.attachments:
+                networks[attachment.network_id] = None
+    return [
+        node_id
+        for node_id, networks in needed.items()
+        if (node := view.node(node_id)) is not None
+        and any(node.address_in(network_id) is None for network_id in networks)
+    ]
 
 
 def _has_waiting(view: View, service_id: ServiceID) -> bool:
-    return any(
-        is_waiting(task) or (task.state is TaskState.NEW and task.is_wanted)
-        for task in view.tasks_of(service_id).values()
-    )
+    new, pending = TaskState.NEW, TaskState.PENDING
+    tasks = view.tasks_of(service_id).values()
+    return any(task.is_wanted for task in tasks if task.status.state in (new, pending))

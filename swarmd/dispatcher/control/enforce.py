@@ -9,13 +9,15 @@ manager writes REJECTED over what the agent observed, and gives the task's addre
 its container still runs; here only the agent says that a container has ended.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 
 import msgspec
 
 from swarmd.dispatcher.control.restart import follow
-from swarmd.dispatcher.control.step import NOTHING, Step, Wake, earliest
+from swarmd.dispatcher.control.slots import key_of, roster
+from swarmd.dispatcher.control.step import NOTHING, Portion, Step, Wake, earliest
 from swarmd.dispatcher.scheduler.constraints import matches
+from swarmd.model.ids import NodeID
 from swarmd.model.node import Availability, Node, NodeState
 from swarmd.model.service import Service
 from swarmd.model.spec import SECOND, Placement, Reservations
@@ -35,13 +37,26 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
     reserved = reservations(spec)
     if not (placement.constraints or reserved.nano_cpus or reserved.memory_bytes):
         return NOTHING
-    changes: list[Change] = []
-    freed: dict[str, NodeUsage] = {}
-    for task in view.tasks_of(service.id).values():
-        node = view.node(task.node_id)
-        if node is None or not _is_subject(task, node):
-            continue
+    tasks = view.tasks_of(service.id).values()
+    suspects = {
+        node.id: node
+        for node_id in dict.fromkeys(task.node_id for task in tasks)
+        if (node := view.node(node_id)) is not None
+        and node.spec.availability is Availability.ACTIVE
+        and (
+            not matches(placement.constraints, node)
+            or _is_overcommitted(node, view.usage(node.id), reserved)
+        )
+    }
+    if not suspects:
+        return NOTHING
+    portion = Portion()
+    freed: dict[NodeID, NodeUsage] = {}
+    for task in [task for task in tasks if task.node_id in suspects]:
+        node = suspects[task.node_id]
         usage = freed.get(node.id) or view.usage(node.id)
+        if not _is_subject(task):
+            continue
         if not matches(placement.constraints, node):
             err = "assigned node no longer meets constraints"
         elif _is_overcommitted(node, usage, reserved):
@@ -49,32 +64,30 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
         else:
             continue
         freed[node.id] = usage.plus(task, reserved, -1)
-        status = msgspec.structs.replace(
-            task.status,
-            timestamp=now,
-            message="task rejected by constraint enforcer",
-            err=err,
-        )
-        changes.append(PatchTask(id=task.id, desired_state=TaskState.SHUTDOWN, status=status))
-        if not _has_another(view, service, task):
-            changes.extend(follow(view, service, task, now))
-    return Step(changes=tuple(changes))
+        if not portion.takes(_rejection(view, service, task, err, now)):
+            break
+    return portion.step()
+
+
+def _rejection(
+    view: View, service: Service, task: Task, err: str, now: Timestamp
+) -> Iterator[Change]:
+    status = msgspec.structs.replace(
+        task.status, timestamp=now, message="task rejected by constraint enforcer", err=err
+    )
+    yield PatchTask(id=task.id, desired_state=TaskState.SHUTDOWN, status=status)
+    if not _has_another(view, service, task):
+        yield from follow(view, service, task, now)
 
 
 def _has_another(view: View, service: Service, task: Task) -> bool:
     """A newer task of the slot is wanted already."""
-    return any(
-        other.is_wanted and other.slot_key == task.slot_key and other.created_at > task.created_at
-        for other in view.tasks_of(service.id).values()
-    )
+    slot = roster(view, service).slots.get(key_of(task))
+    return slot is not None and any(other.created_at > task.created_at for other in slot.wanted)
 
 
-def _is_subject(task: Task, node: Node) -> bool:
-    return (
-        task.is_active
-        and task.state.rank >= TaskState.ASSIGNED.rank
-        and node.spec.availability is Availability.ACTIVE
-    )
+def _is_subject(task: Task) -> bool:
+    return task.is_active and task.state.rank >= TaskState.ASSIGNED.rank
 
 
 def _is_overcommitted(node: Node, usage: NodeUsage, reserved: Reservations) -> bool:
@@ -87,16 +100,16 @@ def _is_overcommitted(node: Node, usage: NodeUsage, reserved: Reservations) -> b
     )
 
 
-def orphan(view: View, tasks: Iterable[Task], now: Timestamp) -> Step:
+def orphan(view: View, tasks: Collection[Task], now: Timestamp) -> Step:
     """Give up tasks whose node was deleted, or has been down for a day: their resources are free."""
-    changes: list[Change] = []
+    portion = Portion()
     wake: Wake = None
-    for task in tasks:
-        if task.is_terminal or not task.node_id:
+    node_ids = dict.fromkeys(task.node_id for task in tasks)
+    away = {node_id: view.node(node_id) for node_id in node_ids if _is_away(view, node_id)}
+    for task in [task for task in tasks if task.node_id in away]:
+        if task.is_terminal:
             continue
-        node = view.node(task.node_id)
-        if node is not None and node.status.state is not NodeState.DOWN:
-            continue
+        node = away[task.node_id]
         at = now if node is None else node.status.since + ORPHAN_AFTER
         if at > now:
             wake = earliest(wake, at)
@@ -109,5 +122,13 @@ def orphan(view: View, tasks: Iterable[Task], now: Timestamp) -> Step:
             if node is None
             else "Task's node has been down for 24 hours",
         )
-        changes.append(PatchTask(id=task.id, status=status))
-    return Step(changes=tuple(changes), wake_at=wake)
+        if not portion.takes([PatchTask(id=task.id, status=status)]):
+            break
+    return portion.step(wake)
+
+
+def _is_away(view: View, node_id: NodeID) -> bool:
+    if not node_id:
+        return False
+    node = view.node(node_id)
+    return node is None or node.status.state is NodeState.DOWN

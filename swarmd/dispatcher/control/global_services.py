@@ -7,8 +7,8 @@ Source: swarmkit orchestrator/global/global.go.
 """
 
 from swarmd.dispatcher.control.restart import is_given_up
-from swarmd.dispatcher.control.slots import Slot, new_task, slots_of
-from swarmd.dispatcher.control.step import Step
+from swarmd.dispatcher.control.slots import Slot, new_task, removal, slots_of
+from swarmd.dispatcher.control.step import Portion, Step
 from swarmd.dispatcher.scheduler.constraints import matches
 from swarmd.model.node import Availability, Node
 from swarmd.model.service import Service
@@ -22,19 +22,23 @@ from swarmd.store.view import View
 def global_service(view: View, service: Service, now: Timestamp) -> Step:
     """Add tasks to nodes that fit, shut down those on nodes that do not."""
     spec = view.spec(service)
-    slots = dict(slots_of(view, service))
-    changes: list[Change] = []
+    slots = slots_of(view, service)
+    portion = Portion()
     for node in view.nodes().values():
         slot = slots.pop(node.id, None)
+        changes: list[Change] = []
         if not fits(spec, node):
-            changes.extend(_shut_down(slot))
+            changes = _shut_down(slot)
         elif node.spec.availability is Availability.ACTIVE and not _is_filled(
             view, service, slot, now
         ):
-            changes.append(PutTask(record=new_task(view, service, now, node_id=node.id)))
+            changes = [PutTask(record=new_task(view, service, now, node_id=node.id))]
+        if changes and not portion.takes(changes):
+            return portion.step()
     for slot in slots.values():  # of nodes that were deleted
-        changes.extend(PatchTask(id=t.id, desired_state=TaskState.REMOVE) for t in slot.tasks)
-    return Step(changes=tuple(changes))
+        if not portion.takes(removal(slot)):
+            break
+    return portion.step()
 
 
 def fits(spec: ServiceSpec, node: Node) -> bool:

@@ -41,11 +41,14 @@ class Draft:
         self._deletes: dict[Delete, None] = {}
         self._created: set[TaskID] = set()
 
-    def add(self, changes: Iterable[Change]) -> None:
-        """Make the changes of a pass on the fork."""
+    def add(self, changes: Iterable[Change]) -> int:
+        """Make the changes of a pass on the fork; how many there were."""
+        count = 0
         for change in changes:
             self._note(change)
             change_one(self.after, PROPOSED, self._now, change)
+            count += 1
+        return count
 
     def _note(self, change: Change) -> None:
         match change:

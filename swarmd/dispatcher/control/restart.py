@@ -8,12 +8,15 @@ slot travel from task to task, so a new leader loses nothing.
 Source: swarmkit orchestrator/restart/restart.go; there, history is in the leader's memory.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
-from swarmd.dispatcher.control.slots import Slot, new_task, slots_of
+from swarmd.dispatcher.control.slots import Slot, alone, in_order, new_task, roster
 from swarmd.dispatcher.control.step import (
     OLD_TASK_WAIT,
     STOP_MARGIN,
+    Portion,
     Step,
     Wake,
     earliest,
@@ -21,10 +24,10 @@ from swarmd.dispatcher.control.step import (
     restart_policy,
     stop_grace,
 )
-from swarmd.model.ids import NO_NODE
+from swarmd.model.ids import NO_NODE, NodeID, Version
 from swarmd.model.node import NodeState
 from swarmd.model.service import Service
-from swarmd.model.spec import RestartCondition, RestartPolicy
+from swarmd.model.spec import RestartCondition, RestartPolicy, ServiceSpec
 from swarmd.model.task import Task, TaskState
 from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PatchTask, PutTask
@@ -40,26 +43,42 @@ def restart(view: View, service: Service, now: Timestamp) -> Step:
     A task is prepared while its delay lasts.  One that fails in that time is followed at the end of
     it: a node that cannot pull an image tries once per delay.
     """
-    changes: list[Change] = []
+    portion = Portion()
     wake: Wake = None
-    for slot in slots_of(view, service).values():
+    listed = roster(view, service)
+    lost = [
+        alone(task)
+        for node_id, tasks in listed.quiet.items()
+        if _is_lost_node(view, node_id)
+        for task in tasks
+    ]
+    for slot in sorted((*lost, *listed.slots.values()), key=in_order):
         ended = []
         for task in slot.wanted:
             if task.is_terminal and task.not_before > now and not is_lost(view, task):
                 wake = earliest(wake, task.not_before)
             elif task.is_terminal or is_lost(view, task):
                 ended.append(task)
-        changes.extend(PatchTask(id=t.id, desired_state=TaskState.SHUTDOWN) for t in ended)
-        if ended and ended[0] is slot.wanted[0]:
-            changes.extend(follow(view, service, slot.wanted[0], now))
-    return Step(changes=tuple(changes), wake_at=wake)
+        if ended and not portion.takes(_replacement(view, service, slot, ended, now)):
+            break
+    return portion.step(wake)
+
+
+def _replacement(
+    view: View, service: Service, slot: Slot, ended: list[Task], now: Timestamp
+) -> Iterator[Change]:
+    yield from (PatchTask(id=task.id, desired_state=TaskState.SHUTDOWN) for task in ended)
+    if ended[0] is slot.wanted[0]:
+        yield from follow(view, service, slot.wanted[0], now)
 
 
 def is_lost(view: View, task: Task) -> bool:
     """Its node is gone, down or draining."""
-    if not task.node_id:
-        return False
-    node = view.node(task.node_id)
+    return bool(task.node_id) and _is_lost_node(view, task.node_id)
+
+
+def _is_lost_node(view: View, node_id: NodeID) -> bool:
+    node = view.node(node_id)
     return node is None or node.is_invalid
 
 
@@ -127,22 +146,28 @@ def _permits(policy: RestartPolicy, task: Task, now: Timestamp) -> bool:
 
 def release(view: View, service: Service, now: Timestamp) -> Step:
     """Let READY tasks run whose delay has passed and whose predecessor has stopped."""
-    changes: list[Change] = []
-    wake: Wake = None
-    for task in view.tasks_of(service.id).values():
-        if task.desired_state is not TaskState.READY or task.is_terminal:
+    portion = Portion()
+    later: list[Timestamp] = []
+    listed = roster(view, service)
+    unquiet = (task for slot in listed.slots.values() for task in slot.wanted)
+    ready, tasks = TaskState.READY, view.tasks_of(service.id)
+    waits: dict[Version, int] = {}
+    for task in [t for t in (*listed.quiet_tasks(), *unquiet) if t.desired_state is ready]:
+        if task.is_terminal:
             continue
-        at = _runnable_at(view, task)
-        if at <= now:
-            changes.append(PatchTask(id=task.id, desired_state=TaskState.RUNNING))
-        else:
-            wake = earliest(wake, at)
-    return Step(changes=tuple(changes), wake_at=wake)
+        at = task.not_before
+        old = tasks.get(task.replaces) if task.replaces else None
+        if old is not None and may_run(view, old):
+            if old.spec_version not in waits:
+                waits[old.spec_version] = _longest_wait(view.spec_of(old))
+            at = max(at, task.created_at + waits[old.spec_version])
+        if at > now:
+            later.append(at)
+        elif not portion.takes([PatchTask(id=task.id, desired_state=TaskState.RUNNING)]):
+            break
+    return portion.step(min(later, default=None))
 
 
-def _runnable_at(view: View, task: Task) -> Timestamp:
-    old = view.task(task.replaces) if task.replaces else None
-    if old is None or not may_run(view, old):
-        return task.not_before
-    wait = max(OLD_TASK_WAIT, stop_grace(view.spec_of(old)) + STOP_MARGIN)
-    return max(task.not_before, task.created_at + wait)
+def _longest_wait(spec: ServiceSpec) -> int:
+    """Nanoseconds that a task waits for its predecessor of this spec to stop."""
+    return max(OLD_TASK_WAIT, stop_grace(spec) + STOP_MARGIN)

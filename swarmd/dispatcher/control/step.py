@@ -1,5 +1,10 @@
-"""What a pass returns, and the policies' defaults (swarmkit api/defaults/service.go)."""
+"""What a pass returns, how much of it, and the policies' defaults (swarmkit api/defaults/service.go).
 
+A pass does in one look what one round may do, and says that there is more: the leader's loop is
+held for no longer, however large a service is (`Portion`).
+"""
+
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -20,6 +25,9 @@ DEFAULT_UPDATE = UpdateConfig(parallelism=1, max_failure_ratio=0.0)
 
 Wake: TypeAlias = Timestamp | None
 
+#: Tasks that one pass touches in one round: with what the store makes of them about 20 ms.
+ROUND_TASKS = 256
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict of a pass: what to change now, and when to look again without a change."""
@@ -31,6 +39,29 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING = Step()
+
+
+class Portion:
+    """The changes of one pass in one round, added slot by slot until the round is full.
+
+    A slot's old and new task stay together, so a portion may exceed ROUND_TASKS by one slot.
+    """
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._was_refused = False
+
+    def takes(self, slot: Iterable[Change]) -> bool:
+        """Add all changes of a slot; False, and nothing is added, if the round is full."""
+        if len(self._changes) >= ROUND_TASKS:
+            self._was_refused = True
+            return False
+        self._changes.extend(slot)
+        return True
+
+    def step(self, wake_at: Wake = None) -> Step:
+        """The verdict; unfinished if anything was refused."""
+        return Step(changes=tuple(self._changes), wake_at=wake_at, is_unfinished=self._was_refused)
 
 
 def earliest(*times: Wake) -> Wake:

@@ -8,14 +8,23 @@ another leader.  A slot's place among the `parallelism` is taken from its new ta
 Source: swarmkit orchestrator/update/updater.go.
 """
 
+import heapq
 from collections.abc import Sequence
 
 import msgspec
 
 from swarmd.dispatcher.control.restart import is_given_up, may_run
-from swarmd.dispatcher.control.slots import Cleanliness, Slot, new_task, slots_of
+from swarmd.dispatcher.control.slots import (
+    Cleanliness,
+    Slot,
+    alone,
+    in_order,
+    new_task,
+    roster,
+)
 from swarmd.dispatcher.control.step import (
     UPDATE_MONITOR,
+    Portion,
     Step,
     Wake,
     earliest,
@@ -30,7 +39,7 @@ from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PatchTask, PutService, PutTask
 from swarmd.store.view import View
 
-_FAILED = (TaskState.FAILED, TaskState.REJECTED, TaskState.COMPLETE)
+_FAILED = frozenset((TaskState.FAILED, TaskState.REJECTED, TaskState.COMPLETE))
 
 
 def update(view: View, service: Service, now: Timestamp) -> Step:
@@ -38,19 +47,48 @@ def update(view: View, service: Service, now: Timestamp) -> Step:
     status = service.update_status
     if status is not None and status.state.is_paused:
         return Step()
-    slots = _updatable(view, service, now)
     clean = Cleanliness(view, service)
-    dirty = [slot for slot in slots if _is_dirty(slot, clean)]
-    if not dirty and (status is None or not status.state.is_under_way):
+    work = _work(view, service, clean, now)
+    if not work.dirty_count and (status is None or not status.state.is_under_way):
         return Step()
     if status is None or not status.state.is_under_way:
         status = UpdateStatus(
             state=UpdateState.UPDATING,
             started_at=now,
             message="update in progress",
-            slots=len(dirty),
+            slots=work.dirty_count,
         )
-    return _Update(view, service, status, clean).step(slots, dirty, now)
+    return _Update(view, service, status, clean).step(work, now)
+
+
+class _Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What an update has to do with: slots that run, or whose policy gave them up."""
+
+    count: int
+    #: those of them that are not as the spec says, in order: quiet ones as their tasks
+    quiet: Sequence[Task]
+    slots: Sequence[Slot]
+
+    @property
+    def dirty_count(self) -> int:
+        """How many are left to be replaced."""
+        return len(self.quiet) + len(self.slots)
+
+
+def _work(view: View, service: Service, clean: Cleanliness, now: Timestamp) -> _Work:
+    listed = roster(view, service)
+    slots = [s for s in listed.slots.values() if s.wanted or is_given_up(view, service, s, now)]
+    version = service.spec_version
+    quiet = [
+        task
+        for task in listed.quiet_tasks()
+        if task.spec_version != version and not clean.is_clean(task)
+    ]
+    return _Work(
+        count=listed.quiet_count + len(slots),
+        quiet=sorted(quiet, key=lambda task: (task.slot, task.node_id)),
+        slots=[slot for slot in slots if _is_dirty(slot, clean)],
+    )
 
 
 class _Update:
@@ -64,7 +102,7 @@ class _Update:
         monitor = self._config.monitor
         self._monitor = UPDATE_MONITOR if monitor is None else monitor
 
-    def step(self, slots: Sequence[Slot], dirty: Sequence[Slot], now: Timestamp) -> Step:
+    def step(self, work: _Work, now: Timestamp) -> Step:
         """What to do at `now`."""
         made = self._made()
         status = self._with_failures(made)
@@ -73,8 +111,9 @@ class _Update:
             message = f"update paused due to failure or early termination of task {task}"
             paused = msgspec.structs.replace(status, state=UpdateState.PAUSED, message=message)
             return Step(changes=self._put(paused))
-        changes, wake = self._replace(slots, dirty, made, now)
-        if not dirty:
+        step = self._replace(work, made, now)
+        wake = step.wake_at
+        if not work.dirty_count:
             done_at = self._done_at(made)
             if done_at is not None and done_at <= now:
                 status = msgspec.structs.replace(
@@ -85,7 +124,8 @@ class _Update:
                 )
             else:
                 wake = earliest(wake, done_at)
-        return Step(changes=(*self._put(status), *changes), wake_at=wake)
+        changes = (*self._put(status), *step.changes)
+        return Step(changes=changes, wake_at=wake, is_unfinished=step.is_unfinished)
 
     def _made(self) -> list[Task]:
         """Tasks that this update created; those that restarts created count for nothing."""
@@ -107,7 +147,8 @@ class _Update:
 
     def _with_failures(self, made: Sequence[Task]) -> UpdateStatus:
         known = self._status.failed_tasks
-        new = [task.id for task in made if self._counts_as_failed(task) and task.id not in known]
+        ended = [task for task in made if task.status.state in _FAILED]
+        new = [task.id for task in ended if self._counts_as_failed(task) and task.id not in known]
         if not new:
             return self._status
         failed: tuple[TaskID, ...] = (*known, *sorted(new))
@@ -115,8 +156,6 @@ class _Update:
 
     def _counts_as_failed(self, task: Task) -> bool:
         """Ended before it ran, or less than `monitor` after it began to."""
-        if task.state not in _FAILED:
-            return False
         return not task.running_at or task.observed_at - task.running_at < self._monitor
 
     def _has_failed(self, status: UpdateStatus) -> bool:
@@ -126,26 +165,39 @@ class _Update:
 
     # ---- progress
 
-    def _replace(
-        self, slots: Sequence[Slot], dirty: Sequence[Slot], made: Sequence[Task], now: Timestamp
-    ) -> tuple[list[Change], Wake]:
-        changes: list[Change] = []
-        wake: Wake = None
-        busy = {task.slot_key for task in made if not _has_run(task)}
-        for task in made:
-            free_at = task.running_at or task.observed_at
-            if _has_run(task) and free_at + self._config.delay > now:
-                busy.add(task.slot_key)
-                wake = earliest(wake, free_at + self._config.delay)
-        room = (self._config.parallelism or len(slots)) - len(busy)
-        for slot in dirty:
+    def _replace(self, work: _Work, made: Sequence[Task], now: Timestamp) -> Step:
+        busy, wake = self._busy(made, now)
+        portion = Portion()
+        old: list[Slot] = []
+        for slot in work.slots:
             finish = self._finish(slot)
-            if finish is not None:
-                changes.extend(finish)
-            elif slot.key not in busy and room > 0 and self._may_touch(slot):
-                changes.extend(self._begin(slot, now))
+            if finish is None:
+                old.append(slot)
+            elif finish and not portion.takes(finish):
+                return portion.step(wake)
+        room = (self._config.parallelism or work.count) - len(busy)
+        for slot in heapq.merge(old, map(alone, work.quiet), key=in_order):
+            if room <= 0:
+                break
+            if slot.key not in busy and self._may_touch(slot):
+                if not portion.takes(self._begin(slot, now)):
+                    break
                 room -= 1
-        return changes, wake
+        return portion.step(wake)
+
+    def _busy(self, made: Sequence[Task], now: Timestamp) -> tuple[dict[str, None], Wake]:
+        """Slots that take a place among the `parallelism`; when the first of them is free again."""
+        busy: dict[str, None] = {}
+        wake: Wake = None
+        for task in made:
+            if task.running_at and task.running_at + self._config.delay <= now:
+                continue
+            if not _has_run(task):
+                busy[task.slot_key] = None
+            elif (free_at := (task.running_at or task.observed_at) + self._config.delay) > now:
+                busy[task.slot_key] = None
+                wake = earliest(wake, free_at)
+        return busy, wake
 
     def _may_touch(self, slot: Slot) -> bool:
         """A global service's task on a paused node stays as it is."""
@@ -195,11 +247,6 @@ class _Update:
             extra = self._config.delay + SECOND
         last = max((task.running_at or task.observed_at for task in made), default=0)
         return last + extra
-
-
-def _updatable(view: View, service: Service, now: Timestamp) -> list[Slot]:
-    slots = slots_of(view, service).values()
-    return [s for s in slots if s.wanted or is_given_up(view, service, s, now)]
 
 
 def _is_dirty(slot: Slot, clean: Cleanliness) -> bool:

@@ -128,13 +128,10 @@ def _host_ports_on(view: View, tasks: Mapping[TaskID, Task]) -> frozenset[tuple[
     )
 
 
-def own_counts(view: View, service_id: ServiceID) -> dict[NodeID, int]:
+def own_counts(view: View, service_id: ServiceID) -> Counter[NodeID]:
     """Active tasks of a service by node."""
-    counts: dict[NodeID, int] = {}
-    for task in view.tasks_of(service_id).values():
-        if task.node_id and task.is_active:
-            counts[task.node_id] = counts.get(task.node_id, 0) + 1
-    return counts
+    tasks = view.tasks_of(service_id).values()
+    return Counter(task.node_id for task in tasks if task.node_id and task.is_active)
 
 
 def _ready() -> Filter:

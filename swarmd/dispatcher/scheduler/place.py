@@ -10,6 +10,7 @@ Source: swarmkit manager/scheduler/scheduler.go.
 """
 
 import heapq
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -40,30 +41,34 @@ from swarmd.store.view import View
 FAULTS_MANY = 4
 FAULTS_WINDOW = 300 * SECOND
 
+_FAULTS = frozenset((TaskState.FAILED, TaskState.REJECTED))
 _PLACED = "scheduler assigned task to node"
 _CONFIRMED = "scheduler confirmed task can run on preassigned node"
 
 
-def place(view: View, service: Service, now: Timestamp) -> Iterator[Change]:
+def place(view: View, service: Service, now: Timestamp, *, most: int) -> Iterator[Change]:
     """Nodes for the service's pending tasks, or the reason why there is none.
 
     Group by group: `view` must show what came of one group before the next is asked for, else two
-    of them are given the same room.
+    of them are given the same room.  At most `most` changes; with so many there may be more to do.
     """
-    waiting = [task for task in view.tasks_of(service.id).values() if is_waiting(task)]
+    pending = TaskState.PENDING
+    tasks = view.tasks_of(service.id).values()
+    waiting = [task for task in tasks if task.status.state is pending and task.is_wanted]
     groups: dict[int, list[Task]] = {}
+    left = most
     for task in sorted(waiting, key=lambda task: (task.slot, task.id)):
-        if task.node_id:
-            yield from _news(view, [_confirm(view, task, now)])
-        else:
+        if not task.node_id:
             groups.setdefault(task.spec_version, []).append(task)
-    for tasks in groups.values():
-        yield from _news(view, _Group(view, service, tasks, now).placed())
-
-
-def is_waiting(task: Task) -> bool:
-    """To be placed."""
-    return task.state is TaskState.PENDING and task.is_wanted
+        elif left:
+            news = _news(view, [_confirm(view, task, now)], 1)
+            left -= len(news)
+            yield from news
+    for group in groups.values():
+        if left:
+            news = _news(view, _Group(view, service, group, now).placed(left), left)
+            left -= len(news)
+            yield from news
 
 
 class _Group:
@@ -81,7 +86,9 @@ class _Group:
         self._changes: list[Change] = []
         self._next = 0
 
-    def placed(self) -> list[Change]:
+    def placed(self, most: int) -> list[Change]:
+        """Nodes for `most` tasks; for the others, if some found none, the reason."""
+        count = min(most, len(self._tasks))
         fit = []
         for node in self._view.nodes().values():
             own = self._own.get(node.id, 0)
@@ -94,8 +101,9 @@ class _Group:
         placement = self._spec.task_template.placement
         preferences = placement.preferences if placement else ()
         descriptors = [p.spread.spread_descriptor for p in preferences if p.spread]
-        spread(fit, descriptors, len(self._tasks), self._fill)
-        left = self._tasks[self._next :]
+        spread(fit, descriptors, count, self._fill)
+        # Those that were not tried yet have nothing to complain of.
+        left = self._tasks[self._next :] if self._next < count else []
         return [*self._changes, *_unplaced(left, self._why(), self._now)]
 
     def _fill(self, candidates: Sequence[Candidate], count: int) -> int:
@@ -142,8 +150,8 @@ def _confirm(view: View, task: Task, now: Timestamp) -> Change:
     node = view.node(task.node_id)
     if node is None:
         return _unplaced([task], "no suitable node", now)[0]
-    service_tasks = view.tasks_of(task.service_id).values()
-    own = sum(t.is_active and t.node_id == node.id and t.id != task.id for t in service_tasks)
+    others = view.tasks_on(node.id).values()
+    own = sum(t.service_id == task.service_id and t.is_active and t.id != task.id for t in others)
     needs = Needs.of(spec)
     one = candidate(view, node, needs, own=own, but=task)
     filters = pipeline(spec)
@@ -166,8 +174,9 @@ def _unplaced(tasks: Iterable[Task], why: str, now: Timestamp) -> list[Change]:
     ]
 
 
-def _news(view: View, changes: Iterable[Change]) -> list[Change]:
-    return [change for change in changes if not _says_nothing_new(view, change)]
+def _news(view: View, changes: Iterable[Change], most: int) -> list[Change]:
+    news = (change for change in changes if not _says_nothing_new(view, change))
+    return list(itertools.islice(news, most))
 
 
 def _says_nothing_new(view: View, change: Change) -> bool:
@@ -178,15 +187,13 @@ def _says_nothing_new(view: View, change: Change) -> bool:
     return task is not None and task.status.err == change.status.err
 
 
-def _faults(view: View, service: Service, like: Task, now: Timestamp) -> dict[NodeID, int]:
+def _faults(view: View, service: Service, like: Task, now: Timestamp) -> Counter[NodeID]:
     """Recent failures of this spec version by node."""
-    counts: dict[NodeID, int] = {}
-    for task in view.tasks_of(service.id).values():
-        if (
-            task.state in (TaskState.FAILED, TaskState.REJECTED)
-            and task.spec_version == like.spec_version
-            and task.node_id
-            and now - task.observed_at < FAULTS_WINDOW
-        ):
-            counts[task.node_id] = counts.get(task.node_id, 0) + 1
-    return counts
+    return Counter(
+        task.node_id
+        for task in view.tasks_of(service.id).values()
+        if task.status.state in _FAULTS
+        and task.spec_version == like.spec_version
+        and task.node_id
+        and now - task.observed_at < FAULTS_WINDOW
+    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from swarmd.dispatcher.control.agenda import Agenda
-from swarmd.dispatcher.control.control import control
+from swarmd.dispatcher.control.control import Plan, control
 from swarmd.model.cluster import Cluster as ClusterRecord
 from swarmd.model.cluster import ClusterSpec, JoinSecrets
 from swarmd.model.ids import ClusterID, NetworkID, NodeID, RequestID, ServiceID, Version
@@ -182,11 +182,7 @@ class Cluster:
         """`service rm`."""
         identity = self.tables.id_by_name("service", name)
         assert identity
-        tasks = self.tables.tasks_of(identity).values()
-        self.commit(
-            *(PatchTask(id=t.id, desired_state=TaskState.REMOVE) for t in tasks),
-            Delete(kind=Kind.SERVICE, id=identity),
-        )
+        self.commit(Delete(kind=Kind.SERVICE, id=identity))
         self.think()
 
     def set_status(self, task: Task, state: TaskState, **parts: object) -> None:
@@ -207,8 +203,12 @@ class Cluster:
             plan = control(self.tables.view(), taken, self.now)
             if plan.changes:
                 self.commit(*plan.changes)
-            self.agenda.planned(plan)
+            self.planned(plan)
         raise AssertionError("control never comes to rest")
+
+    def planned(self, plan: Plan) -> None:
+        """A round is over."""
+        self.agenda.planned(plan)
 
     def agents(self) -> bool:
         """Every agent goes as far as it can at this moment; whether anything moved."""
