@@ -25,9 +25,10 @@ _FORBIDDEN = 403
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What was refused; everything else is done."""
+    """What came of a plan."""
 
-    #: networks that do not stand
+    standing: frozenset[NetworkID]
+    #: networks that do not stand, and why; others wait for something that is still there
     refused: dict[NetworkID, EngineError]
     #: False: something that should be gone is still there
     is_tidy: bool
@@ -61,8 +62,12 @@ async def carry_out(engine: Engine, kernel: Kernel, work: Work) -> Outcome:
         except EngineError as error:
             if error.is_unreachable:
                 raise
-            log.warning("network refused", extra={"network": network.id, "reason": str(error)})
-            refused[network.id] = error
+            if network.refusal or is_tidy:
+                refused[network.id] = error
+            else:
+                # A network that is on its way out may have its bridge's name or its subnet: a stack
+                # that is removed and deployed again gets those of before.
+                log.debug("network put off", extra={"network": network.id, "reason": str(error)})
         else:
             standing.append(network)
     lines.extend(_joined(network.links for network in standing))
@@ -71,7 +76,7 @@ async def carry_out(engine: Engine, kernel: Kernel, work: Work) -> Outcome:
     await kernel.bridge(_joined(network.forwarding for network in standing))
     for name, value in chain.from_iterable(network.sysctls for network in standing):
         await kernel.sysctl(name, value)
-    return Outcome(refused, is_tidy)
+    return Outcome(frozenset(network.id for network in standing), refused, is_tidy)
 
 
 async def leave(engine: Engine, kernel: Kernel) -> None:

@@ -7,7 +7,7 @@ touched: a restarted daemon that hears no manager leaves the traffic alone.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from swarmd.errors import EngineError
 from swarmd.lib.bell import Bell
@@ -44,9 +44,11 @@ class OverlayLoop:
         self._plane: DataPlane | None = None
         self._bell = Bell()
         #: networks that stood at the end of the last whole look
-        self._standing: set[NetworkID] = set()
+        self._standing: frozenset[NetworkID] = frozenset()
         #: why others did not
         self._refused: dict[NetworkID, EngineError] = {}
+        #: False: something that should be gone was still there
+        self._is_tidy = True
         #: set, and replaced, at the end of each round
         self._news = asyncio.Event()
 
@@ -59,6 +61,11 @@ class OverlayLoop:
     def look(self) -> None:
         """Something may have changed on the node: the engine came back, a network was removed."""
         self._bell.ring()
+
+    def containers_gone(self) -> None:
+        """A network that could not be removed may be removed now."""
+        if not self._is_tidy:
+            self._bell.ring()
 
     async def attach(
         self, task_id: TaskID, network_ids: Collection[NetworkID], upstreams: tuple[str, ...]
@@ -107,8 +114,9 @@ class OverlayLoop:
         except (EngineError, OSError) as error:
             log.warning("overlay not reconciled", extra={"reason": str(error)})
         else:
-            self._refused = outcome.refused
-            self._standing = {n.id for n in work.networks} - self._refused.keys()
+            self._say(outcome.refused)
+            self._refused, self._standing = outcome.refused, outcome.standing
+            self._is_tidy = outcome.is_tidy
             # A refusal stands until somebody asks for the network again, or the period is over.
             pause_s = self._period_s if outcome.is_tidy else AGAIN_S
             if any(network.links for network in work.networks):
@@ -116,6 +124,14 @@ class OverlayLoop:
         self._news.set()
         self._news = asyncio.Event()
         return pause_s
+
+    def _say(self, refused: Mapping[NetworkID, EngineError]) -> None:
+        """Each refusal once, however often it is tried again."""
+        for network_id, error in refused.items():
+            before = self._refused.get(network_id)
+            if before is None or str(before) != str(error):
+                extra = {"network": network_id, "reason": str(error)}
+                log.warning("network refused", extra=extra)
 
 
 def _concern(plane: DataPlane) -> tuple[object, ...]:

@@ -95,9 +95,13 @@ def _removals(vnis: Mapping[NetworkID, int], observed: Observed) -> Iterator[Rem
         if network.labels.get(NETWORK_LABEL) in vnis:
             continue
         bridge = network.options.get(BRIDGE_OPTION, "")
-        # While containers are attached the engine refuses, and the port stays as well.
+        # While containers are attached the engine refuses, and the port stays as well.  So does one
+        # that a wanted network has again.
+        again = {vxlan_name(vni) for vni in vnis.values()}
         ports = sorted(
-            name for name, link in observed.links.items() if link.vxlan and link.master == bridge
+            name
+            for name, link in observed.links.items()
+            if link.vxlan and link.master == bridge and name not in again
         )
         yield Removal(engine_id=network.id, links=tuple(f"link del {port}" for port in ports))
 

@@ -7,10 +7,13 @@ import pytest
 
 from swarmd.errors import EngineError
 from swarmd.model.dataplane import DataPlane, without_tasks
+from swarmd.model.ids import NetworkID
 from swarmd.overlay.attach import task_networks
 from swarmd.overlay.loop import OverlayLoop
 from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane
 from tests.unit.overlay.node import Node, ports
+
+AGAIN = NetworkID("again")
 
 
 async def test_a_task_is_attached_when_its_networks_stand() -> None:
@@ -54,6 +57,54 @@ async def test_a_task_whose_network_the_engine_refuses_is_told_why() -> None:
         with pytest.raises(EngineError, match="Pool overlaps"):
             await loop.attach(WEB_1, [INGRESS, STACK], ())
         running.cancel()
+
+
+def _renamed() -> DataPlane:
+    """The stack's network was removed and made again: another id, but its VNI and subnet."""
+    known = plane()
+    again = msgspec.structs.replace(known.networks[1], id=AGAIN)
+    return msgspec.structs.replace(known, networks=(known.networks[0], again))
+
+
+async def test_a_network_made_again_waits_for_the_one_before_it_to_go() -> None:
+    """`stack rm` and `stack deploy`: containers of before are still being removed."""
+    node = Node()
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(plane())
+        await loop.attach(WEB_1, [INGRESS, STACK], ())
+        node.busy = {"engine2"}
+        looks = node.looks
+        loop.follow(_renamed())
+        attaching = group.create_task(loop.attach(WEB_1, [INGRESS, AGAIN], ()))
+        for _ in range(40):
+            await asyncio.sleep(0)
+        assert node.looks > looks
+        assert not attaching.done()
+        node.busy = set()
+        loop.containers_gone()
+        assert (await attaching).endpoints[1].network == "swarmd-again"
+        running.cancel()
+    assert [n.name for n in node.networks.values()] == ["swarmd-ingress0", "swarmd-again"]
+    assert node.links["swx4097"]["master"] == "swb4097"
+
+
+async def test_a_refusal_is_said_once_and_again_when_it_is_another(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Tasks that wait for the network have it tried every few seconds."""
+    node = Node()
+    node.refused_subnets = {"10.0.1.0/24"}
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(plane())
+        for _ in range(3):
+            with pytest.raises(EngineError, match="Pool overlaps"):
+                await loop.attach(WEB_1, [INGRESS, STACK], ())
+        running.cancel()
+    assert [r.message for r in caplog.records] == ["network refused"]
 
 
 async def test_before_the_first_plane_nothing_is_touched() -> None:
