@@ -16,6 +16,7 @@ from swarmd.dispatcher.scheduler.constraints import parse
 from swarmd.errors import (
     InvalidArgumentError,
     NameInUseError,
+    NotFoundError,
     PreconditionError,
     UnclassifiedError,
     UnknownCodeError,
@@ -45,11 +46,11 @@ def create(request_id: RequestID, spec: ServiceSpec, registry_auth: str) -> Deci
 
     def decide(view: View, _now: Timestamp) -> Sequence[Change]:
         named = msgspec.structs.replace(spec, name=spec.name or _free_name(view, request_id))
-        if view.id_by_name("service", named.name) is not None:
-            raise NameInUseError("service", named.name)
         resolved = _resolved(view, named)
         identity = service_id(request_id)
         _check_ports(view, identity, resolved)
+        if view.id_by_name("service", named.name) is not None:
+            raise NameInUseError("service", named.name)
         stored = StoredSpec(service_id=identity, version=FIRST_VERSION, spec=resolved)
         service = Service(
             id=identity,
@@ -133,7 +134,11 @@ def _resolved(view: View, spec: ServiceSpec) -> ServiceSpec:
 def _network(view: View, config: NetworkAttachmentConfig) -> NetworkAttachmentConfig:
     if config.target in SERVICE_NETWORKS:
         return config
-    network = find_network(view, config.target)
+    try:
+        network = find_network(view, config.target)
+    except NotFoundError as error:
+        # Docker's front end looks it up here, and gives what it hears no class.
+        raise UnclassifiedError(str(error)) from error
     if network.is_ingress:
         name = network.spec.name
         raise InvalidArgumentError(

@@ -73,10 +73,16 @@ async def service_logs(call: Call) -> Response:
 
     def select(view: View) -> Iterable[Task]:
         tasks = view.tasks_of(service.id).values()
-        return [task for task in tasks if follows or task.state.rank >= TaskState.RUNNING.rank]
+        return [task for task in tasks if follows or _may_have_lines(task)]
 
     reading = _Reading(call.cluster, asked, select, service.id)
     return _stream(call, reading, call.view.spec(service))
+
+
+def _may_have_lines(task: Task) -> bool:
+    """It has begun, and not only to be rejected before there was a container."""
+    is_begun = task.state.rank >= TaskState.RUNNING.rank
+    return is_begun and (task.state is not TaskState.REJECTED or task.status.container is not None)
 
 
 async def task_logs(call: Call) -> Response:

@@ -7,7 +7,7 @@ would either not know the network or attach it with an address that nobody else 
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -35,6 +35,9 @@ from swarmd.errors import (
     PreconditionError,
     UnavailableError,
 )
+from swarmd.wire.codec import decode
+
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class ClusterNetworks(Protocol):
@@ -67,7 +70,7 @@ class _HostConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class _NetworkingConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    endpoints_config: dict[str, msgspec.Raw] | None = None
+    endpoints_config: dict[str, object] | None = None
 
 
 class _ContainerCreate(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -142,7 +145,7 @@ class MergedNetworks:
 
     async def create(self, request: Request) -> Response:
         """By scope and driver: the cluster's, or the engine's unless the cluster has the name."""
-        spec = read(request.body, _Create) or _Create()
+        spec = _asked(request.body, _Create)
         if NETWORK_LABEL in (spec.labels or {}):
             raise BadRequestError(f"label {NETWORK_LABEL} is swarmd's own: leave it out")
         if (spec.driver, spec.scope) == ("overlay", "local"):
@@ -179,7 +182,7 @@ class MergedNetworks:
 
     async def create_container(self, request: Request) -> Response:
         """The engine's, unless it asks for a network of the cluster."""
-        body = read(request.body, _ContainerCreate) or _ContainerCreate()
+        body = _asked(request.body, _ContainerCreate)
         await self._refuse_cluster(request, body.networks())
         return await self._upstream.forward(request)
 
@@ -255,6 +258,14 @@ class MergedNetworks:
             return listed(await self._cluster.list(request))
         except UnavailableError:
             return []
+
+
+def _asked(body: bytes, kind: type[R]) -> R:
+    """What is read of a request; nothing of one that is no such JSON, as whoever gets it will say."""
+    try:
+        return decode(body, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return kind()
 
 
 def _is_bridge(network: Listed) -> str:

@@ -15,6 +15,7 @@ from swarmd.errors import BadRequestError, UnsupportedError
 from swarmd.model.base import Labels
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.ports import Timestamp
+from swarmd.wire.codec import decode
 from swarmd.wire.ipam import Subnet, ipam_configs
 from swarmd.wire.times import rfc3339
 
@@ -41,7 +42,7 @@ def prefixed(address: str, network: Network) -> str:
 class _Ipam(msgspec.Struct, frozen=True):
     driver: str | None = msgspec.field(name="Driver", default=None)
     options: dict[str, str] | None = msgspec.field(name="Options", default=None)
-    config: list[Subnet] | None = msgspec.field(name="Config", default=None)
+    config: tuple[Subnet, ...] | None = msgspec.field(name="Config", default=None)
 
 
 class _From(msgspec.Struct, frozen=True):
@@ -67,7 +68,7 @@ class _Create(msgspec.Struct, frozen=True):
 
 def decode_create(body: bytes) -> NetworkSpec:
     """What a user asks for.  Raises msgspec.DecodeError, BadRequestError, UnsupportedError."""
-    asked = msgspec.json.decode(body, type=_Create)
+    asked = decode(body, _Create)
     _refuse(asked)
     ipam = asked.ipam or _Ipam()
     return NetworkSpec(

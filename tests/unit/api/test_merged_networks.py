@@ -121,6 +121,7 @@ async def test_the_bridge_of_a_cluster_network_is_not_the_users_to_change(
         ({"Driver": "overlay"}, True),
         ({"Driver": "bridge", "Scope": "swarm"}, True),
         ({"Driver": "overlay", "Ingress": True}, True),
+        ({"driver": "overlay", "Scope": None, "Labels": None, "Ingress": None}, True),
         ({"Driver": "overlay", "ConfigOnly": True}, False),
         ({"Driver": "bridge"}, False),
         ({}, False),

@@ -22,8 +22,9 @@ from swarmd.wire.swarm import Standing
 from tests.unit.api_nouns.bodies import INIT, JOIN, NETWORK, NODE, SERVICE, SWARM, spoilt
 from tests.unit.api_nouns.parts import Api, FakeCluster, request, service, worker
 
-#: Docker gives the texts of its control API that have no code with 500, and clients know them so.
-KNOWN_500 = "rpc error: code = Unknown desc = "
+#: Docker gives the texts of its control API that have no code with 500, and clients know them so;
+#: the same of a network that a service names.
+KNOWN_500 = ("rpc error: code = Unknown desc = ", "network ")
 PLACE = Place(
     cluster_id=ClusterID("cluster"),
     node_id=NodeID("n1"),

@@ -179,6 +179,14 @@ async def test_nonsense_is_refused_in_docker_s_words(
     assert await api.refused("service_logs", id="web", query=query) == (500, message)
 
 
+async def test_a_task_that_never_had_a_container_is_not_asked_for_lines(api: Api) -> None:
+    """An image that cannot be pulled leaves a row of them behind; nobody misses their logs."""
+    (one,) = await running(api)
+    rejected = TaskStatus(state=TaskState.REJECTED, err="No such image: nope:1")
+    await api.cluster.commit(PatchTask(id=one, status=rejected))
+    assert await read(api) == []
+
+
 async def test_a_task_that_ended_is_still_read(api: Api) -> None:
     """Its container is kept with the slot's history."""
     (one,) = await running(api)

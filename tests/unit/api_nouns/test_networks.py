@@ -69,6 +69,18 @@ async def test_a_network_without_labels_shows_none(api: Api) -> None:
     assert (await listed(api))[1]["Labels"] is None
 
 
+async def test_what_is_null_is_as_good_as_absent(api: Api) -> None:
+    """The SDK for Python writes out all that it does not set."""
+    config = {"Subnet": "10.9.0.0/24", "IPRange": None, "Gateway": None, "AuxiliaryAddresses": None}
+    nothing = dict.fromkeys(("Labels", "Options", "Ingress", "ConfigFrom", "EnableIPv6"))
+    ipam = {"Driver": "default", "Config": [config], "Options": None}
+    await create(api, {"Name": "n", "Driver": "overlay", "IPAM": ipam, **nothing})
+    await api.cluster.settle()
+    assert (await listed(api))[1]["IPAM"]["Config"] == [
+        {"Subnet": "10.9.0.0/24", "Gateway": "10.9.0.1"}
+    ]
+
+
 async def test_who_looks_for_a_service_s_network_finds_the_engines_own(api: Api) -> None:
     """`docker service create --network host` asks for it in the scope of the swarm."""
     documents = await api.nouns.networks.list(request(query={"scope": "swarm"}))

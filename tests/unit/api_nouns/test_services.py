@@ -271,7 +271,7 @@ PORT = {"TargetPort": 80, "PublishedPort": 8080}
             service(
                 "b", TaskTemplate={"ContainerSpec": {"Image": "x"}, "Networks": [{"Target": "n"}]}
             ),
-            404,
+            500,
             "network n not found",
         ),
         (
@@ -457,4 +457,4 @@ async def test_words_that_nobody_knows_are_refused(
 async def test_of_the_engines_networks_services_join_two(api: Api) -> None:
     template = {"ContainerSpec": {"Image": "busybox"}, "Networks": [{"Target": "none"}]}
     refused = await api.refused("service_create", body=service(TaskTemplate=template))
-    assert refused == (404, "network none not found")
+    assert refused == (500, "network none not found")
