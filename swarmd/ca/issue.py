@@ -47,11 +47,3 @@ def facts_of_node(
         not_before=now - BACK_DATE,
         not_after=now + max(cluster.spec.ca_config.node_cert_expiry, SHORTEST_LIFE),
     )
-
-
-def facts_of_joiner(
-    token: str, node_id: NodeID, cluster: Cluster, now: Timestamp
-) -> tuple[Role, CertificateFacts]:
-    """The role of a node that joins with `token` and its certificate's facts; `node_id` is new."""
-    role = role_of_token(token, cluster)
-    return role, facts_of_node(node_id, role, cluster, now)

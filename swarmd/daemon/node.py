@@ -13,7 +13,7 @@ from swarmd.agent.description import NodeFacts
 from swarmd.agent.executor import NodeNetworks
 from swarmd.agent.loop import Agent, AgentHooks, AgentPorts
 from swarmd.ca.authorize import Authority, authority, authorize, authorize_server, has_ended
-from swarmd.ca.renew import renew_at
+from swarmd.ca.renew import has_expired, renew_at
 from swarmd.config import AgentConfig
 from swarmd.daemon import methods
 from swarmd.daemon.addresses import GOSSIP_PORT, gossip_address
@@ -302,7 +302,14 @@ class Node:
             try:
                 await self._renew_once()
             except SwarmError as error:
-                log.warning("certificate not renewed", extra={"reason": str(error)})
+                log.warning(
+                    "certificate not renewed",
+                    extra={
+                        "reason": str(error),
+                        # Nobody lets it in with one that has ended: it has to join anew.
+                        "has_ended": has_expired(certificate, self._ports.clock.wall()),
+                    },
+                )
                 await asyncio.sleep(RENEW_AGAIN_S)
                 self._renew_now.set()
 

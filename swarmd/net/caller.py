@@ -21,10 +21,8 @@ from swarmd.net.rpc import (
     End,
     Error,
     Item,
-    Notify,
     Reading,
     Reply,
-    check_payload,
     decode_answer,
     encode,
     raised_by,
@@ -150,18 +148,6 @@ class RpcConnection:
                 raise raised_by(item)
             case reason:
                 raise _no_answer(method, reason, is_write=False)
-
-    async def notify(self, method: str, payload: bytes) -> None:
-        """Tell, without an answer; waits while the connection is congested.
-
-        Raises UnavailableError if the connection has ended; that it arrived is never known.
-        """
-        self._check_open()
-        self._connection.send(encode(Notify(method=method, payload=check_payload(payload))))
-        try:
-            await self._connection.drain()
-        except ConnectionError as error:
-            raise _no_answer(method, str(error), is_write=False) from error
 
     def _check_open(self) -> None:
         if self._ended is not None:

@@ -46,8 +46,3 @@ class FrameDecoder:
             at = end
         del self._buffer[:at]
         return frames
-
-    @property
-    def is_between_frames(self) -> bool:
-        """False while part of a frame has been received: an end there is a truncation."""
-        return not self._buffer

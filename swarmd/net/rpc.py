@@ -2,7 +2,7 @@
 
 A frame is a msgpack array `[kind, ...]`.  One end calls, the other answers:
 
-    caller  → Call(id, method, payload, is_stream)   Credit(id, size)   Cancel(id)   Notify(...)
+    caller  → Call(id, method, payload, is_stream)   Credit(id, size)   Cancel(id)
     answers → Reply(id, payload)   Item(id, payload)   End(id)   Error(id, code, message, details)
 
 A stream is paced by credit: the answering end sends items while it has any, the caller grants it
@@ -81,14 +81,7 @@ class Credit(msgspec.Struct, frozen=True, array_like=True, tag=7):
     size_bytes: int
 
 
-class Notify(msgspec.Struct, frozen=True, array_like=True, tag=8):
-    """A call that wants no answer."""
-
-    method: str
-    payload: bytes
-
-
-Question = Call | Cancel | Credit | Notify
+Question = Call | Cancel | Credit
 Answer = Reply | Error | Item | End
 
 _encoder = msgspec.msgpack.Encoder()

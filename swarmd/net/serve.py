@@ -23,7 +23,6 @@ from swarmd.net.rpc import (
     Credit,
     End,
     Item,
-    Notify,
     Reply,
     Window,
     check_payload,
@@ -87,9 +86,6 @@ class _Server:
             match question:
                 case Call():
                     self._begin(question, group)
-                case Notify(method=method, payload=payload):
-                    # Awaited here, in order: what wants no answer must not pile up either.
-                    await self._note(method, payload)
                 case Cancel(id=call_id):
                     if call_id in self._tasks:
                         self._tasks[call_id].cancel()
@@ -148,14 +144,6 @@ class _Server:
             self._connection.send(encode(End(id=call.id)))
         finally:
             del self._pacers[call.id]
-
-    async def _note(self, method: str, payload: bytes) -> None:
-        try:
-            await _once(method, self._permitted(method)(self._connection.peer, payload))
-        except SwarmError as error:
-            log.info("notification refused", extra={"method": method, "reason": str(error)})
-        except Exception:
-            log.exception("handler failed", extra={"method": method})
 
     def _permitted(self, method: str) -> Handler:
         self._permit(method, self._connection.peer)

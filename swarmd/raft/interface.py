@@ -107,7 +107,7 @@ class RaftConfig(msgspec.Struct, frozen=True, kw_only=True):
     election_max_s: Seconds = 1.0
     #: longest pause between two turns of the loop
     turn_s: Seconds = 0.03
-    #: `propose` without a deadline of its own gives up, outcome unknown, after
+    #: `propose` gives up, outcome unknown, after
     proposal_s: Seconds = 10.0
     #: entries applied since the last snapshot that make the next one due
     snapshot_interval: int = 10_000
@@ -153,8 +153,6 @@ class MemberStatus(msgspec.Struct, frozen=True, kw_only=True):
     is_connected: bool
     #: last entry it is known to hold; 0 if unknown, and only the leader knows
     match_index: int
-    #: since its last frame; None if none came over the present connection
-    silent_s: Seconds | None
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,8 +176,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Raft(Protocol):
     """What the layers above use of a member."""
 
-    async def propose(self, command: bytes, *, within_s: Seconds | None = None) -> bytes:
-        """The state machine's result.  Raises RefusedError or OutcomeUnknownError (also after `within_s`)."""
+    async def propose(self, command: bytes) -> bytes:
+        """The state machine's result.
+
+        Raises RefusedError or OutcomeUnknownError, the latter also after `RaftConfig.proposal_s`.
+        """
         ...
 
     async def barrier(self) -> int:
@@ -187,10 +188,6 @@ class Raft(Protocol):
 
         Raises NotLeaderError, or NoQuorumError when no majority confirms in time.
         """
-        ...
-
-    async def wait_applied(self, index: int) -> None:
-        """Returns when the state machine has applied entry `index`."""
         ...
 
     async def add_learner(self, member: RaftID) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from swarmd.errors import NotFoundError, UnavailableError
 from swarmd.lib.backoff import Backoff
-from swarmd.ports import Clock, Connection, Random, Seconds
+from swarmd.ports import Connection, Random, Seconds
 from swarmd.raft import messages as m
 from swarmd.raft.core import Core
 from swarmd.raft.guard import Post
@@ -38,15 +38,14 @@ class _Link:
 
     def __init__(self, peer: RaftID, connection: Connection) -> None:
         self.peer, self.connection = peer, connection
-        self.heard_at: Seconds | None = None
         self.malformed = 0
 
 
 class Links:
     """The newest connection to each peer, and what came over them."""
 
-    def __init__(self, config: RaftConfig, clock: Clock, wake: Callable[[], None]) -> None:
-        self._config, self._clock, self._wake = config, clock, wake
+    def __init__(self, config: RaftConfig, wake: Callable[[], None]) -> None:
+        self._config, self._wake = config, wake
         self._current: dict[RaftID, _Link] = {}
         #: those that the core was told of
         self._told: dict[RaftID, _Link] = {}
@@ -80,7 +79,6 @@ class Links:
             self._wake()
 
     def _arrived(self, link: _Link, frame: bytes) -> None:
-        link.heard_at = self._clock.monotonic()
         message = m.decode(frame)
         if message is None:
             link.malformed += 1
@@ -124,13 +122,6 @@ class Links:
     def is_up(self, peer: RaftID) -> bool:
         """Is there a connection now?"""
         return peer in self._current
-
-    def silent_s(self, peer: RaftID) -> Seconds | None:
-        """Since the last frame; None if none came over the present connection."""
-        link = self._current.get(peer)
-        if link is None or link.heard_at is None:
-            return None
-        return self._clock.monotonic() - link.heard_at
 
     def close(self) -> None:
         """End all connections, and those that come later."""

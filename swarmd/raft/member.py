@@ -44,7 +44,7 @@ from swarmd.raft.records import Batch
 from swarmd.raft.seal import Sealer
 from swarmd.raft.snapshotter import Snapshotter
 from swarmd.raft.storage import Storage
-from swarmd.raft.waiting import AppliedWaiters, Barriers, Proposals
+from swarmd.raft.waiting import Barriers, Proposals
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +71,9 @@ class Member:
     ) -> None:
         self._me, self._ports, self._machine, self._config = me, ports, machine, config
         self._awake = asyncio.Event()
-        self._links = Links(config, ports.clock, self._awake.set)
+        self._links = Links(config, self._awake.set)
         self._storage = Storage(ports.disk, ports.sealer, ports.random, config)
         self._proposals, self._barriers = Proposals(config), Barriers()
-        self._applied = AppliedWaiters()
         #: None until `run` has read the disk, and again when it has ended
         self._core: Core | None = None
         self._snapshotter: Snapshotter | None = None
@@ -121,7 +120,6 @@ class Member:
             self._links.close()
             self._proposals.close()
             self._barriers.close()
-            self._applied.close()
             await self._storage.close()
         if failure is not None:
             raise failure
@@ -178,7 +176,6 @@ class Member:
         await self._save(core, now)
         self._links.send(core.take_late())
         self._barriers.turn(core)
-        self._applied.turn(core.kernel.applied)
 
     async def _save(self, core: Core, now: Seconds) -> None:
         image, journal = core.transfers.take_unsaved(), self._storage.journal
@@ -243,14 +240,14 @@ class Member:
 
     # ---- interface.Raft -----------------------------------------------------------------------------
 
-    async def propose(self, command: bytes, *, within_s: Seconds | None = None) -> bytes:
+    async def propose(self, command: bytes) -> bytes:
         """See `interface.Raft`.  All that is proposed in one turn is one append and one sync."""
         most = self._config.max_command_bytes
         if len(command) > most:
             raise TooLargeError(f"a command of {len(command)} bytes; the most is {most}")
-        return await self._submit(command, within_s)
+        return await self._submit(command)
 
-    async def _submit(self, command: bytes | Change, within_s: Seconds | None = None) -> bytes:
+    async def _submit(self, command: bytes | Change) -> bytes:
         core = self._leading()
         if self._is_stuck or self._storage.journal.is_short:
             raise DiskFullError("no space left for the raft journal")
@@ -259,7 +256,7 @@ class Member:
         future = self._proposals.add(command)
         self._awake.set()
         try:
-            async with asyncio.timeout(self._config.proposal_s if within_s is None else within_s):
+            async with asyncio.timeout(self._config.proposal_s):
                 return await future
         except TimeoutError as error:
             self._proposals.forget(future)
@@ -283,14 +280,6 @@ class Member:
                 return await future
         except TimeoutError as error:
             raise NoQuorumError("no majority of raft members answers") from error
-
-    async def wait_applied(self, index: int) -> None:
-        """See `interface.Raft`."""
-        core = self._core
-        if core is None:
-            raise UnavailableError("this raft member does not run")
-        if core.kernel.applied < index:
-            await self._applied.add(index)
 
     async def add_learner(self, member: RaftID) -> None:
         """See `interface.Raft`.  Nothing is done if it is a member already."""
@@ -381,7 +370,6 @@ class Member:
             is_voter=member in core.configuration.voters,
             is_connected=is_me or self._links.is_up(member),
             match_index=core.log.last_index if is_me else match,
-            silent_s=0.0 if is_me else self._links.silent_s(member),
         )
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:

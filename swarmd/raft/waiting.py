@@ -1,4 +1,4 @@
-"""Callers that wait for a member's turns: proposals, read barriers, applied indexes.
+"""Callers that wait for a member's turns: proposals and read barriers.
 
 Nothing here awaits: the member resolves the futures in its turns.  A future that its caller gave up
 is passed over.
@@ -7,7 +7,7 @@ is passed over.
 import asyncio
 from collections import deque
 
-from swarmd.errors import OutcomeUnknownError, SwarmError, UnavailableError
+from swarmd.errors import OutcomeUnknownError, SwarmError
 from swarmd.raft.core import Core
 from swarmd.raft.interface import (
     ChangeInProgressError,
@@ -151,35 +151,3 @@ class Barriers:
             for future in futures:
                 _fail(future, NotLeaderError(None))
         self._new, self._asked = [], {}
-
-
-class AppliedWaiters:
-    """Callers that wait until the state machine has come to an index."""
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[int, asyncio.Future[int]]] = []
-
-    def add(self, index: int) -> asyncio.Future[int]:
-        """A future of the applied index, once it is at least `index`."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((index, future))
-        return future
-
-    def turn(self, applied: int) -> None:
-        """Answer those that have waited for it."""
-        if not self._waiting:
-            return
-        waiting, self._waiting = self._waiting, []
-        for index, future in waiting:
-            if future.done():
-                continue
-            if index <= applied:
-                future.set_result(applied)
-            else:
-                self._waiting.append((index, future))
-
-    def close(self) -> None:
-        """The member ends."""
-        for _, future in self._waiting:
-            _fail(future, UnavailableError("this raft member has stopped"))
-        self._waiting = []

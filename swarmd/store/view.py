@@ -146,10 +146,6 @@ class View:
             self._derived[service_id] = make()
         return cast("T", self._derived[service_id])
 
-    def task_count(self) -> int:
-        """How many tasks there are."""
-        return sum(map(len, self._tasks.values()))
-
     def task_ids(self, prefix: str) -> list[TaskID]:
         """Ids that begin with `prefix`."""
         shards = (

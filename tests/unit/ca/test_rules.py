@@ -10,7 +10,7 @@ from swarmd.ca.authorize import (
     authorize_server,
     has_ended,
 )
-from swarmd.ca.issue import facts_of_joiner, facts_of_node, role_of_token
+from swarmd.ca.issue import facts_of_node, role_of_token
 from swarmd.ca.renew import has_expired, renew_at
 from swarmd.ca.tokens import join_token, new_secret
 from swarmd.errors import InvalidArgumentError, NotPermittedError
@@ -112,8 +112,8 @@ def test_an_authority_knows_nobody_removed_unless_told() -> None:
 )
 def test_a_joiner_gets_the_role_whose_secret_it_shows(secret: str, role: Role) -> None:
     token = join_token("ROOT", secret)
-    got, facts = facts_of_joiner(token, NodeID("n1"), CLUSTER, NOW)
-    assert got is role
+    assert role_of_token(token, CLUSTER) is role
+    facts = facts_of_node(NodeID("n1"), role, CLUSTER, NOW)
     assert (facts.node_id, facts.cluster_id) == ("n1", "c1")
     assert facts.organizational_unit == f"swarm-{role}"
     assert (facts.not_before, facts.not_after) == (NOW - HOUR, NOW + 2160 * HOUR)

@@ -149,7 +149,6 @@ async def test_no_handler_runs_that_was_not_permitted() -> None:
                 await rpc.call(method, b"", timeout_s=5)
         with pytest.raises(NotPermittedError):
             [item async for item in rpc.stream("count", b"1")]
-        await rpc.notify("note", b"")
     assert desk.seen == []
 
 
@@ -257,22 +256,7 @@ async def test_a_lost_connection_ends_every_call_and_every_handler() -> None:
         assert await outcome(rpc.call("echo", b"", timeout_s=5, is_write=True)) == (
             f"UnavailableError: {reason}"
         )
-        with pytest.raises(UnavailableError):
-            await rpc.notify("note", b"")
     assert desk.cancelled == 2
-
-
-async def test_notifications_arrive_in_order_and_unanswered() -> None:
-    desk = Desk()
-    async with session(desk.handlers()) as (rpc, far):
-        for index in range(20):
-            await rpc.notify("note", b"%d" % index)
-        for method in ("refuse", "break_down", "count", "no.such"):
-            await rpc.notify(method, b"1")
-        before = len(far.sent)
-        assert await rpc.call("echo", b"", timeout_s=5) == b"node-2:"
-        assert (before, len(far.sent)) == (0, 1)
-    assert desk.seen == [b"%d" % index for index in range(20)]
 
 
 async def test_a_flood_of_calls_is_refused_not_queued(monkeypatch: pytest.MonkeyPatch) -> None:

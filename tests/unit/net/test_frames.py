@@ -24,7 +24,6 @@ def test_frames_come_out_as_they_went_in_however_the_stream_is_cut(
         out += decoder.feed(stream[at : at + size])
         at, turn = at + size, turn + 1
     assert out == frames
-    assert decoder.is_between_frames
 
 
 def test_a_frame_that_is_too_long_is_refused_at_its_first_four_bytes() -> None:
@@ -36,15 +35,7 @@ def test_a_frame_that_is_too_long_is_refused_at_its_first_four_bytes() -> None:
 def test_the_longest_frame_is_accepted() -> None:
     decoder = FrameDecoder()
     assert decoder.feed(struct.pack(">I", MAX_FRAME_BYTES)) == []
-    assert not decoder.is_between_frames
-
-
-def test_an_end_inside_a_frame_can_be_told_from_one_between_frames() -> None:
-    decoder = FrameDecoder()
-    assert decoder.feed(b"\x00\x00\x00\x02h") == []
-    assert not decoder.is_between_frames
-    assert decoder.feed(b"i") == [b"hi"]
-    assert decoder.is_between_frames
+    assert decoder.feed(bytes(MAX_FRAME_BYTES)) == [bytes(MAX_FRAME_BYTES)]
 
 
 def test_a_frame_too_long_to_be_sent_is_a_bug_of_the_sender() -> None:

@@ -26,7 +26,6 @@ from swarmd.net.rpc import (
     End,
     Error,
     Item,
-    Notify,
     Question,
     Reading,
     Reply,
@@ -45,7 +44,6 @@ from swarmd.net.rpc import (
         Call(id=1, method="m", payload=b"p", is_stream=False),
         Cancel(id=2),
         Credit(id=3, size_bytes=4),
-        Notify(method="m", payload=b""),
     ],
 )
 def test_a_question_is_the_same_after_the_wire(question: Question) -> None:

@@ -164,6 +164,5 @@ class Cluster:
         """Everybody has applied what the leader has."""
         leader = await self.leader()
         index = leader.member.status().last_index
-        for node in self.nodes.values():
-            if not node.task.done():
-                await node.member.wait_applied(index)
+        running = [node for node in self.nodes.values() if not node.task.done()]
+        await until(lambda: all(node.member.status().applied >= index for node in running))

@@ -122,7 +122,7 @@ def test_a_command_without_a_majority_is_unknown_at_its_deadline() -> None:
         nodes = await cluster.grow(3)
         cluster.isolate(nodes[0])
         read = asyncio.get_running_loop().create_task(outcome(nodes[0].member.barrier()))
-        error = await outcome(nodes[0].member.propose(b"lost", within_s=0.5))
+        error = await outcome(nodes[0].member.propose(b"lost"))
         assert isinstance(error, OutcomeUnknownError)
         assert isinstance(await read, NoQuorumError | NotLeaderError)
         await until(lambda: not nodes[0].leads)  # steps down by itself
@@ -227,7 +227,7 @@ def test_a_removed_member_no_longer_counts() -> None:
         )
         cluster.isolate(nodes[1])
         await until(lambda: not nodes[0].member.status().members[0].is_connected or True)
-        error = await outcome(nodes[0].member.propose(b"one", within_s=0.3))
+        error = await outcome(nodes[0].member.propose(b"one"))
         assert isinstance(error, OutcomeUnknownError | NotLeaderError)
 
     run(test)
@@ -346,7 +346,7 @@ def test_a_lone_member_on_a_full_disk_refuses_and_goes_on_when_there_is_room() -
         node = Cluster().found()
         await until(lambda: node.leads)
         node.disk.is_full = True
-        error = await outcome(node.member.propose(bytes(10_000), within_s=0.2))
+        error = await outcome(node.member.propose(bytes(10_000)))
         assert isinstance(error, OutcomeUnknownError)  # it waits for room
         assert isinstance(await outcome(node.member.propose(b"x")), DiskFullError)
         assert node.member.status().leader is None
@@ -412,7 +412,6 @@ def test_a_member_that_has_ended_takes_nothing_and_says_nothing() -> None:
         await node.member.attach(RaftID("1"), far)
         assert near.is_closed
         assert isinstance(await outcome(node.member.propose(b"x")), NotLeaderError)
-        assert isinstance(await outcome(node.member.wait_applied(1)), UnavailableError)
         assert node.member.status().members == ()
 
     run(test)
@@ -443,7 +442,8 @@ def test_a_follower_applies_a_commit_without_waiting_for_a_heartbeat() -> None:
         nodes = await cluster.grow(3)
         await nodes[0].member.propose(b"x")
         began = _now()
-        await nodes[1].member.wait_applied(nodes[0].member.status().applied)
+        applied = nodes[0].member.status().applied
+        await until(lambda: nodes[1].member.status().applied >= applied)
         assert _now() - began < CONFIG.heartbeat_s / 4
 
     run(test)
