@@ -39,6 +39,10 @@ class _TooLargeError(InvalidArgumentError):
     """A write that no log entry can hold; nothing of its batch was proposed."""
 
 
+class _UndecidedError(SwarmError):
+    """A write whose decision failed by a bug; nothing of its batch was proposed."""
+
+
 class Log(Protocol):
     """What the store needs of Raft."""
 
@@ -145,10 +149,14 @@ class Store:
 
     async def run(self, raft: Log) -> None:
         """Decide and commit, batch by batch; wake those who wait for an index."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._wake_waiters())
-            while True:
-                await self._commit(raft, [await self._queue.get()])
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._wake_waiters())
+                while True:
+                    await self._commit(raft, [await self._queue.get()])
+        finally:
+            while not self._queue.empty():
+                _refuse([self._queue.get_nowait()], NoLeaderError())
 
     async def _wake_waiters(self) -> None:
         """`apply` cannot await the condition itself."""
@@ -164,19 +172,16 @@ class Store:
             self._fill(batch)
             try:
                 await self._propose(raft, batch)
-            except _TooLargeError:
+            except (_TooLargeError, _UndecidedError):
                 # What was decided after it may build on it: each by itself, and only it is refused.
                 await self._propose_each(raft, batch)
         except SwarmError as error:
             if isinstance(error, OutcomeUnknownError):
                 self._ready_term = None
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # the caller may have gone
+            _refuse(batch, error)
         except asyncio.CancelledError:
-            for _, future in batch:
-                future.cancel()
+            # Not the callers' cancellation: they are told, and ask another manager.
+            _refuse(batch, OutcomeUnknownError("this manager has stopped"))
             raise
 
     async def _be_ready(self, raft: Log) -> None:
@@ -213,7 +218,11 @@ class Store:
         # Strictly later than any entry before, so that the order of records is that of their times.
         now = max(self.now(), self._tables.time + 1)
         writes = [write for write, _ in batch]
-        parts = _parts(sequence(self._tables, writes, proposer=self._node_id, now=now))
+        try:
+            decided = sequence(self._tables, writes, proposer=self._node_id, now=now)
+        except Exception as error:
+            raise _UndecidedError("internal error in the decision of a write") from error
+        parts = _parts(decided)
         waiting = (future for _, future in batch)
         # A part that is in the log is answered for, whatever becomes of the next: if that fails, its
         # writes may be told "not written", those before it may not.
@@ -230,14 +239,23 @@ class Store:
             try:
                 await self._propose(raft, [(write, future)])
             except _TooLargeError as error:
-                if not future.done():
-                    _settle(future, Decided(refused=error), self._tables.index)
+                _refuse([(write, future)], error)
+            except _UndecidedError as error:
+                log.exception("write not decided", extra={"principal": write.principal})
+                _refuse([(write, future)], error)
 
     async def _propose_part(self, raft: Log, part: list[Decided], command: bytes) -> Version:
         if not command:
             return self._tables.index
         self._proposed = {command: tuple(one.entry for one in part if one.entry is not None)}
         return Version(int.from_bytes(await raft.propose(command), "big"))
+
+
+def _refuse(batch: Iterable[tuple[Write, asyncio.Future[Version]]], error: SwarmError) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # the caller may have gone
 
 
 def _settle(future: asyncio.Future[Version], decided: Decided, index: Version) -> None:

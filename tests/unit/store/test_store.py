@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from swarmd.errors import InvalidArgumentError, NameInUseError, NoLeaderError, OutcomeUnknownError
+from swarmd.errors import (
+    InvalidArgumentError,
+    NameInUseError,
+    NoLeaderError,
+    OutcomeUnknownError,
+    SwarmError,
+)
 from swarmd.model.ids import RequestID, Version
 from swarmd.ports import Seconds, Timestamp
 from swarmd.store.apply import Touched
@@ -223,30 +229,55 @@ async def test_waiting_for_an_index_ends_when_it_is_applied(scene: Scene) -> Non
     assert waiting.done()
 
 
-async def test_what_waits_when_the_loop_ends_is_not_left_waiting() -> None:
-    """The manager was demoted."""
-    scene = Scene()
-    scene.log.open.clear()
-    async with asyncio.TaskGroup() as group, running(scene):
-        asked = group.create_task(_outcome(scene))
-        await scene.log.asked.wait()
-    assert asked.result() == "cancelled"
-
-
-async def _outcome(scene: Scene) -> str:
-    try:
-        await scene.create("w1")
-    except asyncio.CancelledError:
-        return "cancelled"
-    return "written"
-
-
 async def test_what_another_manager_proposed_is_applied_from_its_bytes(scene: Scene) -> None:
     other = Scene()
     async with running(other):
         await other.create("w1")
     scene.store.apply(1, other.log.commands[0])
     assert scene.store.view().id_by_name("network", "net-w1") == "w1"
+
+
+async def test_a_bug_in_one_writes_decision_fails_that_write_alone(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever writes at the same time is not made to wait for a time-out, and the loop goes on."""
+
+    def broken(_view: View, _now: Timestamp) -> Sequence[Change]:
+        raise KeyError("a bug")
+
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(scene.create("first"))
+        await scene.log.asked.wait()
+        write = Write(request_id=RequestID(""), principal="p", decide=broken)
+        failing = group.create_task(_failure(scene.store.write(write)))
+        other = group.create_task(scene.create("other"))
+        await asyncio.sleep(0)
+        scene.log.open.set()
+    assert (first.result(), other.result()) == (1, 2)
+    assert failing.result() == "internal error in the decision of a write"
+    assert "KeyError: 'a bug'" in caplog.text
+
+
+async def test_those_who_wait_when_the_loop_ends_are_told_at_once() -> None:
+    """The manager is demoted; its clients ask another one."""
+    scene = Scene()
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group, running(scene):
+        under_way = group.create_task(_failure(scene.create("under-way")))
+        await scene.log.asked.wait()
+        queued = group.create_task(_failure(scene.create("queued")))
+        await asyncio.sleep(0)
+    assert under_way.result() == "this manager has stopped"
+    assert queued.result() == str(NoLeaderError())
+
+
+async def _failure(write: Awaitable[Version]) -> str:
+    try:
+        await write
+    except SwarmError as error:
+        return str(error)
+    return ""
 
 
 async def test_large_batches_are_cut_between_entries(
