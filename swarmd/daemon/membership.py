@@ -10,6 +10,7 @@ import msgspec
 from swarmd.dispatcher.control.roles import (
     AddLearner,
     Grant,
+    NoteVote,
     Promote,
     Remove,
     RoleChange,
@@ -85,8 +86,9 @@ class Membership:
                 await self._write(node_id, role=role)
             case AddLearner(raft_id=raft_id):
                 await self._raft.add_learner(RaftID(raft_id))
-            case Promote(node_id=node_id, raft_id=raft_id):
+            case Promote(raft_id=raft_id):
                 await self._raft.promote(RaftID(raft_id))
+            case NoteVote(node_id=node_id):
                 await self._write(node_id, is_learner=False)
             case Remove(raft_id=raft_id):
                 await self._raft.remove(RaftID(raft_id))

@@ -27,8 +27,16 @@ class Grant(msgspec.Struct, frozen=True, tag=True):
 class Promote(msgspec.Struct, frozen=True, tag=True):
     """Give a learner its vote, if it has caught up."""
 
-    node_id: NodeID
     raft_id: str
+
+
+class NoteVote(msgspec.Struct, frozen=True, tag=True):
+    """Note in the node's record that its member has its vote.
+
+    A step of its own: the leader that gave the vote may be gone before it could.
+    """
+
+    node_id: NodeID
 
 
 class AddLearner(msgspec.Struct, frozen=True, tag=True):
@@ -47,7 +55,7 @@ class StepDown(msgspec.Struct, frozen=True, tag=True):
     """Hand leadership to another, who then takes this member out."""
 
 
-RoleChange: TypeAlias = Grant | Promote | AddLearner | Remove | StepDown
+RoleChange: TypeAlias = Grant | Promote | NoteVote | AddLearner | Remove | StepDown
 
 
 def roles(
@@ -74,8 +82,8 @@ def _of_node(
             return Grant(node.id, Role.MANAGER)
         if member is not None and member.raft_id not in voters:
             is_known = member.raft_id in learners
-            return Promote(node.id, member.raft_id) if is_known else AddLearner(member.raft_id)
-        return None
+            return Promote(member.raft_id) if is_known else AddLearner(member.raft_id)
+        return NoteVote(node.id) if member is not None and member.is_learner else None
     if member is not None and member.raft_id in (*voters, *learners):
         return StepDown() if member.raft_id == own else Remove(member.raft_id)
     if node.role is not Role.WORKER or member is not None:
