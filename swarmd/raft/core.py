@@ -13,7 +13,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable
 
-from swarmd.errors import NotFoundError, PreconditionError
+from swarmd.errors import NotFoundError, PreconditionError, StateError
 from swarmd.ports import Seconds
 from swarmd.raft import messages as m
 from swarmd.raft.catchup import CatchUp
@@ -265,11 +265,16 @@ class Core:
     # ---- what the kernel asks -----------------------------------------------------------------------
 
     def apply(self, index: int, command: bytes) -> object:
-        """Never raises: pysyncobj would apply the entry again, forever (D14)."""
+        """Raises StateError alone, which ends the member.
+
+        After any other exception pysyncobj would apply the entry again, forever (D14).
+        """
         if command[0] != REGULAR:
             return b""
         try:
             return self._machine.apply(index, command[1:])
+        except StateError:
+            raise
         except Exception as error:
             log.exception("command failed to apply", extra={"index": index})
             return ApplyFailedError(f"the state machine failed at entry {index}: {error!r}")

@@ -79,7 +79,11 @@ class StateMachine(Protocol):
     """What the log is for.  All calls come from the member's loop; none may await or take long."""
 
     def apply(self, index: int, command: bytes) -> bytes:
-        """Deterministic.  A failure is a result: what is raised here leaves no trace but a log line."""
+        """Deterministic.  A failure is a result: what is raised here leaves no trace but a log line.
+
+        Except StateError: this member cannot go on where others can (the command was written by a
+        newer version); it stops in front of the entry, and begins with it when it runs again.
+        """
         ...
 
     def snapshot(self) -> Iterable[bytes]:

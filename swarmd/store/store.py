@@ -8,9 +8,16 @@ a time: what arrives meanwhile is decided together as the next one.
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from swarmd.errors import InvalidArgumentError, NoLeaderError, OutcomeUnknownError, SwarmError
+from swarmd.errors import (
+    InvalidArgumentError,
+    NoLeaderError,
+    OutcomeUnknownError,
+    StateError,
+    SwarmError,
+    WireError,
+)
 from swarmd.model.ids import Version
 from swarmd.ports import Clock, Timestamp
 from swarmd.store.apply import Touched, apply, restore, snapshot
@@ -20,6 +27,8 @@ from swarmd.store.sequencer import Decided, Write, sequence
 from swarmd.store.view import Tables, View
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Writes decided together, and waiting at the most.
 BATCH_WRITES = 256
@@ -104,8 +113,12 @@ class Store:
     # ---- the state machine
 
     def apply(self, index: int, command: bytes) -> bytes:
-        """Apply a batch of entries.  Deterministic; the result is the index."""
-        batch = self._proposed.pop(command, None) or decode(command)
+        """Apply a batch of entries.  Deterministic; the result is the index.
+
+        Raises StateError for a batch that this version cannot read: to go on without it would be
+        another state than the others'.
+        """
+        batch = self._proposed.pop(command, None) or _readable(lambda: decode(command))
         self._view = None
         touched: list[Touched] = []
         for entry in batch:
@@ -119,8 +132,8 @@ class Store:
         return snapshot(self.view())
 
     def install(self, index: int, chunks: Iterable[bytes]) -> None:
-        """Replace everything by a snapshot."""
-        self._tables = restore(chunks)
+        """Replace everything by a snapshot.  Raises StateError if this version cannot read it."""
+        self._tables = _readable(lambda: restore(chunks))
         assert self._tables.index <= index, (self._tables.index, index)
         self._view = None
         self.time.applied(self._tables.time, self._clock.monotonic())
@@ -249,6 +262,13 @@ class Store:
             return self._tables.index
         self._proposed = {command: tuple(one.entry for one in part if one.entry is not None)}
         return Version(int.from_bytes(await raft.propose(command), "big"))
+
+
+def _readable(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except WireError as error:
+        raise StateError(str(error)) from error
 
 
 def _refuse(batch: Iterable[tuple[Write, asyncio.Future[Version]]], error: SwarmError) -> None:

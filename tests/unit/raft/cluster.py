@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from swarmd.errors import StateError
 from swarmd.ports import Connection
 from swarmd.raft import identity
 from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID
@@ -31,8 +32,12 @@ class Ledger:
         self.commands: list[bytes] = []
         self.indexes: list[int] = []
         self.installed = 0
+        #: a command of a version that is newer than this machine's
+        self.unknown: bytes | None = None
 
     def apply(self, index: int, command: bytes) -> bytes:
+        if command == self.unknown:
+            raise StateError("written by a newer version")
         if command == b"poison":
             raise ValueError("this command never works")
         self.commands.append(command)

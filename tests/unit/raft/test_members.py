@@ -9,6 +9,7 @@ from swarmd.errors import (
     NotFoundError,
     OutcomeUnknownError,
     PreconditionError,
+    StateError,
     UnavailableError,
 )
 from swarmd.raft import identity
@@ -131,6 +132,25 @@ def test_a_command_without_a_majority_is_unknown_at_its_deadline() -> None:
         await (await cluster.leader()).member.propose(b"kept")
         await cluster.settle()
         assert nodes[0].ledger.commands == [b"kept"]
+
+    run(test)
+
+
+def test_a_member_stops_in_front_of_a_command_that_only_newer_versions_know() -> None:
+    """An upgrade of the managers one by one, and the new ones write what the old cannot read."""
+
+    async def test() -> None:
+        cluster = Cluster()
+        nodes = await cluster.grow(3)
+        old = nodes[2]
+        old.ledger.unknown = b"new"
+        await nodes[0].member.propose(b"new")
+        await nodes[0].member.propose(b"after")
+        await until(old.task.done)
+        assert isinstance(old.task.exception(), StateError)
+        assert old.ledger.commands == []
+        old.start()
+        await until(lambda: old.ledger.commands == [b"new", b"after"])
 
     run(test)
 

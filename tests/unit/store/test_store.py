@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+import msgspec
 import pytest
 
 from swarmd.errors import (
@@ -11,12 +12,13 @@ from swarmd.errors import (
     NameInUseError,
     NoLeaderError,
     OutcomeUnknownError,
+    StateError,
     SwarmError,
 )
 from swarmd.model.ids import RequestID, Version
 from swarmd.ports import Seconds, Timestamp
 from swarmd.store.apply import Touched
-from swarmd.store.entry import Change, Kind, PutNetwork, decode
+from swarmd.store.entry import FEATURE_LEVEL, Change, Kind, PutNetwork, decode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
@@ -368,3 +370,13 @@ def test_a_snapshot_is_of_one_moment_however_late_it_is_read() -> None:
 
 def _command(name: str) -> bytes:
     return command(entry(PutNetwork(record=network(name))))
+
+
+def test_what_a_newer_version_wrote_stops_this_one_with_a_sentence() -> None:
+    """To leave an entry out would be another state than the others', for good."""
+    scene = Scene()
+    newer = msgspec.structs.replace(entry(), feature_level=FEATURE_LEVEL + 1)
+    with pytest.raises(StateError, match="written by a newer swarmd"):
+        scene.store.apply(1, command(newer))
+    with pytest.raises(StateError, match="snapshot"):
+        scene.store.install(1, [b"noise"])
