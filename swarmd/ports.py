@@ -446,5 +446,5 @@ class Kernel(Protocol):
         ...
 
     def links_gone(self) -> AsyncGenerator[str, None]:
-        """Names of links deleted from now on; an empty one when some may have been missed."""
+        """Names of links deleted from now on; an empty one for a routing rule, or what was missed."""
         ...

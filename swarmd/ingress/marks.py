@@ -17,8 +17,8 @@ REFUSED = MARK | 0x00FF_FFFF
 #: `ip rule` preference and table of answers that go back to the node they came through.
 RULE_PREFERENCE = 520
 ROUTE_TABLE = 5200
-#: `proto` of our routes.
-ROUTE_PROTOCOL = 186
+#: `proto` of our routes: a number that no routing daemon has (rtnetlink.h, rt_protos); 186 is BGP's.
+ROUTE_PROTOCOL = 93
 
 #: A neighbour that does not exist: answers leave towards it, and the bridge's output chain puts the
 #: MAC address of the right node in its place.  One rule and one route serve any number of nodes.

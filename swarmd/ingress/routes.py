@@ -19,7 +19,7 @@ from swarmd.ingress.marks import (
     RULE_PREFERENCE,
 )
 from swarmd.model.dataplane import NO_TASK, DataPlane
-from swarmd.model.devices import bridge_name, vxlan_name
+from swarmd.model.devices import BRIDGE_PREFIX, bridge_name, vxlan_name
 
 #: The commands whose output is read here.
 ROUTES = ("ip", "-j", "-4", "route", "show", "table", "all", "proto", str(ROUTE_PROTOCOL))
@@ -49,7 +49,12 @@ def read_routes(routes: str, rules: str) -> Routes:
     decoded = msgspec.json.decode(routes.strip() or "[]", type=list[_Route])
     preferences = msgspec.json.decode(rules.strip() or "[]", type=list[_Rule])
     return Routes(
-        ways={(r.table, r.dst): Way(r.gateway, r.dev) for r in decoded},
+        # Whoever else uses our protocol's number has nothing to do with our bridges.
+        ways={
+            (route.table, route.dst): Way(route.gateway, route.dev)
+            for route in decoded
+            if route.dev.startswith(BRIDGE_PREFIX)
+        },
         has_rule=any(rule == _WANTED_RULE for rule in preferences),
     )
 

@@ -1,6 +1,7 @@
-"""Links that are deleted, as rtnetlink tells (rtnetlink(7)): one socket, no process.
+"""Links and routing rules that are deleted, as rtnetlink tells (rtnetlink(7)): one socket, no process.
 
 Only deletions are read: what somebody takes away must be made anew, what somebody adds is no matter.
+(systemd-networkd removes the rules of others whenever it is restarted.)
 """
 
 import asyncio
@@ -9,9 +10,10 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Iterator
 
-#: linux/rtnetlink.h: the multicast group of links, the message of a deletion, the attribute of a name.
-_GROUP_LINK = 1
-_DELLINK = 17
+#: linux/rtnetlink.h: the multicast groups of links and of rules, the messages of deletions, the
+#: attribute of a link's name.
+_GROUPS = 0x1 | 0x80
+_DELLINK, _DELRULE = 17, 33
 _IFNAME = 3
 #: nlmsghdr: length, type, flags, sequence, port
 _HEADER = struct.Struct("=IHHII")
@@ -23,11 +25,11 @@ _BUFFER_BYTES = 65536
 
 
 async def links_gone() -> AsyncGenerator[str, None]:
-    """Names of deleted links; an empty one when the kernel dropped messages.  Raises OSError."""
+    """Names of deleted links; an empty one for a rule, or if the kernel dropped messages.  OSError."""
     loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as news:
         news.setblocking(False)
-        news.bind((0, _GROUP_LINK))
+        news.bind((0, _GROUPS))
         while True:
             try:
                 data = await loop.sock_recv(news, _BUFFER_BYTES)
@@ -41,7 +43,7 @@ async def links_gone() -> AsyncGenerator[str, None]:
 
 
 def deleted(data: bytes) -> Iterator[str]:
-    """The names of the links whose deletion a datagram tells."""
+    """The names of the links whose deletion a datagram tells; an empty one for a rule."""
     start = 0
     while start + _HEADER.size <= len(data):
         length, kind, *_ = _HEADER.unpack_from(data, start)
@@ -49,6 +51,8 @@ def deleted(data: bytes) -> Iterator[str]:
             return
         if kind == _DELLINK:
             yield _name(data[start + _HEADER.size + _IFINFO_BYTES : start + length])
+        elif kind == _DELRULE:
+            yield ""
         start += _aligned(length)
 
 

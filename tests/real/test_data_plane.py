@@ -238,7 +238,7 @@ def test_traffic_goes_on_while_the_daemon_is_gone_and_after_it_is_back(
     [
         "iptables -F DOCKER-USER",
         "nft delete table ip swarmd; nft delete table bridge swarmd",
-        "ip route flush proto 186; ip rule del pref 520; ip route flush table 5200",
+        "ip route flush proto 93; ip rule del pref 520; ip route flush table 5200",
         "ip link del swx4096",
         "for p in $(ls /sys/class/net/swb4096/brif); do bridge link set dev $p hairpin off; done",
     ],

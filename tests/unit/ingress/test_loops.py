@@ -106,7 +106,7 @@ async def test_ways_are_there_before_the_rules_that_lead_to_them() -> None:
         await until(recorder, 9)
         running.cancel()
     assert recorder.done.index("nft") > recorder.done.index(
-        "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186"
+        "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 93"
     )
     assert recorder.done[-1].startswith("-I DOCKER-USER")
 

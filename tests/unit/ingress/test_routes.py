@@ -35,8 +35,8 @@ NOBODY = "neigh replace 169.254.186.1 lladdr 02:42:00:00:00:fe dev swb4096 nud p
 def test_a_task_elsewhere_is_reached_through_its_node() -> None:
     work = route_work(plane(), read_routes("[]", "[]"))
     assert work.before == (
-        "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186",
-        "route replace default via 169.254.186.1 dev swb4096 onlink table 5200 proto 186",
+        "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 93",
+        "route replace default via 169.254.186.1 dev swb4096 onlink table 5200 proto 93",
         "rule add pref 520 fwmark 0x5d000000/0xff000000 lookup 5200",
     )
     assert work.after == ()
@@ -61,15 +61,22 @@ def test_a_way_goes_after_the_rules_that_led_there() -> None:
     gone = json.loads(ROUTES)
     gone.append({"dst": "10.0.0.103", "gateway": "10.0.0.3", "dev": "swb4096"})
     work = route_work(plane(), read_routes(json.dumps(gone), RULES))
-    assert work.after == ("route del 10.0.0.103 proto 186",)
+    assert work.after == ("route del 10.0.0.103 proto 93",)
 
 
 def test_a_task_that_moved_to_another_node_is_rerouted_without_a_gap() -> None:
     moved = json.loads(ROUTES)
     moved[0]["gateway"] = "10.0.0.3"
     work = route_work(plane(), read_routes(json.dumps(moved), RULES))
-    assert work.before == ("route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 186",)
+    assert work.before == ("route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 93",)
     assert work.after == ()
+
+
+def test_routes_of_others_stay_whatever_their_protocol() -> None:
+    """Its number is nobody's by agreement alone; a router's table must not be emptied by it."""
+    theirs = json.loads(ROUTES)
+    theirs.append({"dst": "10.50.0.0/16", "gateway": "192.0.2.9", "dev": "eth0"})
+    assert route_work(plane(), read_routes(json.dumps(theirs), RULES)).after == ()
 
 
 def test_leaving_takes_every_route_of_ours_and_the_rule() -> None:
@@ -77,8 +84,8 @@ def test_leaving_takes_every_route_of_ours_and_the_rule() -> None:
     assert work.before == ()
     assert nobody_lines(DataPlane()) == Nobody()
     assert work.after == (
-        "route del 10.0.0.102 proto 186",
-        "route del default table 5200 proto 186",
+        "route del 10.0.0.102 proto 93",
+        "route del default table 5200 proto 93",
         "rule del pref 520 fwmark 0x5d000000/0xff000000 lookup 5200",
     )
 

@@ -4,7 +4,7 @@ import struct
 
 from swarmd.net.netlink import deleted
 
-NEWLINK, DELLINK = 16, 17
+NEWLINK, DELLINK, NEWRULE, DELRULE = 16, 17, 32, 33
 
 
 def message(kind: int, name: bytes | None) -> bytes:
@@ -21,6 +21,10 @@ def message(kind: int, name: bytes | None) -> bytes:
 def test_the_names_of_deleted_links_are_read_whatever_else_is_in_the_datagram() -> None:
     data = message(NEWLINK, b"eth0") + message(DELLINK, b"swx4096") + message(DELLINK, b"veth1")
     assert list(deleted(data)) == ["swx4096", "veth1"]
+
+
+def test_a_rule_that_is_deleted_may_be_ours() -> None:
+    assert list(deleted(message(DELRULE, None) + message(NEWRULE, None))) == [""]
 
 
 def test_a_deletion_without_a_name_may_be_that_of_any_link() -> None:
