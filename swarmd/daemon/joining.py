@@ -1,5 +1,6 @@
 """How a node becomes one: founding a swarm, or joining one with a token."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -12,17 +13,25 @@ from swarmd.daemon.authority import Issued, JoinCall
 from swarmd.daemon.identity import Identity
 from swarmd.daemon.links import Links
 from swarmd.daemon.ports import Ports
-from swarmd.errors import BadRequestError, SwarmError, UnavailableError
+from swarmd.errors import (
+    BadRequestError,
+    NoLeaderError,
+    OutcomeUnknownError,
+    UnavailableError,
+)
 from swarmd.model.cluster import Cluster, ClusterSpec, JoinSecrets
 from swarmd.model.ids import ClusterID, NetworkID, NodeID, id_from, id_of
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.model.node import Availability, Member, Node, NodeSpec, NodeStatus, Role
 from swarmd.ports import Address, Credentials, Peer
 from swarmd.store.entry import Change, PutCluster, PutNetwork, PutNode
+from swarmd.wire.packed import pack, unpack
 
 GOSSIP_KEY_BYTES = 32
 RAFT_KEY_BYTES = 32
 JOIN_CALL_S = 15.0
+#: Pause before managers that had no leader are asked again.
+JOIN_AGAIN_S = 0.5
 #: Swarm's /24 is exhausted by 250 nodes, services and tasks together.
 INGRESS_PREFIX = 16
 
@@ -116,34 +125,43 @@ class Joining(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def join(joining: Joining, ports: Ports) -> Identity:
-    """Ask the managers in turn to be admitted.
+    """Ask the managers in turn to be admitted, and again while they are about to elect a leader.
 
-    Raises BadRequestError for what is wrong with the request, the last manager's error otherwise.
+    A request is known by its key, so that one whose answer was lost may be made again.  Raises
+    BadRequestError for what is wrong with the request, the last manager's error otherwise.
     """
     if not joining.remote_addresses:
         raise BadRequestError("at least 1 RemoteAddr is required to join")
     if not joining.token:
         raise BadRequestError("A valid join token is necessary to join this cluster")
-    token = parse_token(joining.token)
     request, key = ports.crypto.new_request()
-    error: SwarmError = UnavailableError("no manager answered")
-    for address in joining.remote_addresses:
-        try:
-            anybody = Links(ports.network, Credentials, _take_anybody)
-            root = await anybody.call_once(address, methods.ROOT, b"", timeout_s=JOIN_CALL_S)
-            check_root(token, root.decode())
-            asked = JoinCall(
-                token=joining.token, request=request, availability=joining.availability
-            )
-            payload = msgspec.msgpack.encode(asked)
-            manager = _links_to_manager(root.decode(), ports)
-            answer = await manager.call_once(address, methods.JOIN, payload, timeout_s=JOIN_CALL_S)
-        except UnavailableError as unavailable:
-            error = unavailable
-            continue
-        issued = msgspec.msgpack.decode(answer, type=Issued)
-        return _identity(joining, issued, key, ports)
-    raise error
+    asked = JoinCall(token=joining.token, request=request, availability=joining.availability)
+    give_up_at = ports.clock.monotonic() + JOIN_CALL_S
+    while True:
+        is_worth_a_retry = False
+        for address in joining.remote_addresses:
+            try:
+                issued = await _ask(address, asked, ports)
+            except UnavailableError as unavailable:
+                error = unavailable
+                is_worth_a_retry |= isinstance(error, NoLeaderError | OutcomeUnknownError)
+            else:
+                return _identity(joining, issued, key, ports)
+        if not is_worth_a_retry or ports.clock.monotonic() >= give_up_at:
+            raise error
+        await asyncio.sleep(JOIN_AGAIN_S)
+
+
+async def _ask(address: str, asked: JoinCall, ports: Ports) -> Issued:
+    anybody = Links(ports.network, Credentials, _take_anybody)
+    answer = await anybody.call_once(address, methods.ROOT, b"", timeout_s=JOIN_CALL_S)
+    root = answer.decode("ascii", "replace")
+    check_root(parse_token(asked.token), root)
+    manager = _links_to_manager(root, ports)
+    answer = await manager.call_once(
+        address, methods.JOIN, pack(asked), timeout_s=JOIN_CALL_S, is_write=True
+    )
+    return unpack(answer, Issued)
 
 
 def _take_anybody(_peer: Peer, _node_id: str) -> None:

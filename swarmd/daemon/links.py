@@ -84,11 +84,17 @@ class Links:
             await items.aclose()
 
     async def call_once(
-        self, address: str, method: str, payload: bytes, *, timeout_s: Seconds
+        self,
+        address: str,
+        method: str,
+        payload: bytes,
+        *,
+        timeout_s: Seconds,
+        is_write: bool = False,
     ) -> bytes:
         """As `call`, over a connection of its own; needs no `run`."""
         async with RpcConnection(await self.dial(address, RPC)) as link:
-            return await link.call(method, payload, timeout_s=timeout_s)
+            return await link.call(method, payload, timeout_s=timeout_s, is_write=is_write)
 
     async def _link(self, address: str) -> RpcConnection:
         async with self._dialling.setdefault(address, asyncio.Lock()):

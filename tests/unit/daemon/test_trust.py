@@ -1,24 +1,34 @@
 """Whom a node believes: certificates say who somebody is, records what he has."""
 
 import asyncio
+from collections.abc import Mapping
 
 import msgspec
 import pytest
 
 from swarmd.ca.tokens import join_token
 from swarmd.daemon import joining, methods
+from swarmd.daemon.authority import Issued, JoinCall
 from swarmd.daemon.joining import Joining
 from swarmd.daemon.links import Links
-from swarmd.errors import NotManagerError, NotPermittedError, UnavailableError
-from swarmd.model.ids import RequestID
+from swarmd.errors import NoLeaderError, NotManagerError, NotPermittedError, UnavailableError
+from swarmd.model.ids import ClusterID, NodeID, RequestID
 from swarmd.model.node import Role
 from swarmd.net.rpc import Call, Reply, decode_question, encode
+from swarmd.net.serve import Handler, serve
 from swarmd.ports import Address, Connection, Credentials, Peer
 from swarmd.store.entry import PutNode
 from swarmd.store.sequencer import Write
+from swarmd.wire.packed import pack, unpack
 from tests.unit.daemon.scene import INIT, Scene
 from tests.unit.net.pipe import Pipe, pipe
 
+JOINING = Joining(
+    remote_addresses=("10.0.0.1:2377",),
+    token="",
+    listen_address=Address("0.0.0.0:2377"),
+    advertise_address=Address("10.0.0.2:2377"),
+)
 WORKER = Peer(node_id="w", role="worker", cluster_id="c", host="10.0.0.9")
 
 
@@ -55,12 +65,7 @@ def test_a_join_token_is_shown_to_managers_only(scene: Scene) -> None:
         ports = daemon._ports
         root, _ = ports.crypto.new_root("c", ports.clock.wall())
         network = _Impostor(WORKER)
-        asked = Joining(
-            remote_addresses=("10.0.0.1:2377",),
-            token=join_token(root, "0" * 25),
-            listen_address=Address("0.0.0.0:2377"),
-            advertise_address=Address("10.0.0.2:2377"),
-        )
+        asked = msgspec.structs.replace(JOINING, token=join_token(root, "0" * 25))
         poor = msgspec.structs.replace(ports, network=network)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(_hand_out_root(network.far, root))
@@ -69,6 +74,65 @@ def test_a_join_token_is_shown_to_managers_only(scene: Scene) -> None:
         assert serving.result() == [methods.ROOT]
 
     scene.run(story())
+
+
+def test_a_join_waits_for_an_election_and_asks_again(scene: Scene) -> None:
+    """The leader has just died: nobody can admit a node for a second."""
+
+    async def story() -> None:
+        ports = (await scene.up())._ports
+        root, _ = ports.crypto.new_root("c", ports.clock.wall())
+        network = _Electing(root, refusals=3)
+        asked = msgspec.structs.replace(JOINING, token=join_token(root, "0" * 25))
+        able = msgspec.structs.replace(ports, network=network)
+        async with asyncio.TaskGroup() as group:
+            network.group = group
+            identity = await joining.join(asked, able)
+        assert identity.node_id == "n"
+        requests = {unpack(payload, JoinCall).request for payload in network.asked}
+        assert (len(network.asked), len(requests)) == (4, 1)
+
+    scene.run(story())
+
+
+class _Electing:
+    """A network with one manager, which has no leader at first."""
+
+    group: asyncio.TaskGroup
+
+    def __init__(self, root: str, refusals: int) -> None:
+        self._root, self._refusals = root, refusals
+        #: requests to join, in order
+        self.asked: list[bytes] = []
+
+    async def connect(self, _address: Address, _credentials: Credentials) -> Connection:
+        manager = Peer(node_id="m", role="manager", cluster_id="c")
+        near, far = pipe(client=Peer(), server=manager)
+        handlers = {methods.ROOT: self._hand_out, methods.JOIN: self._join}
+        await asyncio.sleep(0)
+        self.group.create_task(self._serve(far, handlers))
+        return near
+
+    async def _serve(self, end: Pipe, handlers: Mapping[str, Handler]) -> None:
+        assert await end.receive() == methods.RPC
+        await serve(end, handlers.get, lambda _method, _peer: None)
+
+    async def _hand_out(self, _peer: Peer, _payload: bytes) -> bytes:
+        return self._root.encode()
+
+    async def _join(self, _peer: Peer, payload: bytes) -> bytes:
+        self.asked.append(payload)
+        if len(self.asked) <= self._refusals:
+            raise NoLeaderError
+        issued = Issued(
+            node_id=NodeID("n"),
+            cluster_id=ClusterID("c"),
+            role=Role.WORKER,
+            certificate="",
+            trusted="",
+            managers=(),
+        )
+        return pack(issued)
 
 
 async def _hand_out_root(end: Pipe, root: str) -> list[str]:
