@@ -259,7 +259,22 @@ class Daemon:
                 default_addr_pool=request.default_addr_pool or ("10.0.0.0/8",),
                 subnet_size=request.subnet_size or 24,
             )
-            return await self._found(founding)
+            node_id = await self._found(founding)
+        await self._await_session()
+        return node_id
+
+    async def _await_session(self) -> None:
+        """The new swarm's first node is described when its founder is answered, and can be used."""
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._until(self._has_session)
+        except TimeoutError:
+            log.warning("the swarm is founded, but this node is not yet of use")
+
+    def _has_session(self) -> bool:
+        """Raises UnavailableError if something has stopped the node."""
+        self._check_running()
+        return self._ready.is_set()
 
     async def _found(self, founding: joining.Founding) -> NodeID:
         ports = self._ports
@@ -360,8 +375,7 @@ class Daemon:
 
     def _has_joined(self, node: Node) -> bool:
         """Raises UnavailableError if something has stopped the node."""
-        self._check_running()
-        return self._ready.is_set() and (
+        return self._has_session() and (
             node.identity.role is Role.WORKER or self.standing().is_manager
         )
 

@@ -55,15 +55,21 @@ def lab(engine_bin: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def formed(
+def hosts(
     lab: Lab, engine_bin: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RealSwarm]:
-    """Two managers and a worker, for all tests of a module."""
+    """Hosts for a module whose tests reset them first, and break them."""
     made = RealSwarm(lab, engine_bin / "docker", tmp_path_factory.mktemp("docker"))
-    made.reset()
-    made.form(managers=2)
     yield made
     made.reset()
+
+
+@pytest.fixture(scope="module")
+def formed(hosts: RealSwarm) -> RealSwarm:
+    """Two managers and a worker, for all tests of a module."""
+    hosts.reset()
+    hosts.form(managers=2)
+    return hosts
 
 
 @pytest.fixture

@@ -5,13 +5,10 @@ Deadlines are about ten times what is expected: these tests say what must happen
 
 import signal
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.real.swarm import COMMAND_S, SLEEP, RealSwarm
-from tools.lab.lab import Lab
 
 pytestmark = pytest.mark.real
 
@@ -22,12 +19,10 @@ REPLACED_S = 40.0
 
 
 @pytest.fixture
-def swarm(lab: Lab, engine_bin: Path, tmp_path: Path) -> Iterator[RealSwarm]:
+def swarm(hosts: RealSwarm) -> RealSwarm:
     """Hosts without a swarm: each test forms its own, and breaks it."""
-    made = RealSwarm(lab, engine_bin / "docker", tmp_path)
-    made.reset()
-    yield made
-    made.reset()
+    hosts.reset()
+    return hosts
 
 
 def test_a_workers_daemon_is_killed_and_back_and_no_container_notices(swarm: RealSwarm) -> None:

@@ -8,7 +8,7 @@ import pytest
 from swarmd.daemon.identity import Identity
 from swarmd.errors import BadRequestError, StateError, UnavailableError
 from swarmd.lib.tasks import leaves
-from swarmd.model.node import NodeDescription, Role
+from swarmd.model.node import NodeDescription, NodeState, Role
 from tests.unit.daemon.scene import INIT, Scene
 
 
@@ -116,6 +116,20 @@ def test_a_swarm_that_cannot_be_founded_for_lack_of_room_leaves_no_trace(scene: 
         scene.machine.host.disk.is_full = False
         assert not scene.files()
         assert await daemon.init(INIT)
+
+    scene.run(story())
+
+
+def test_a_node_that_founded_a_swarm_is_described_when_its_user_is_answered(scene: Scene) -> None:
+    """As `docker node ls` shows it: ready, with its host's name."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        node_id = await daemon.init(INIT)
+        node = daemon.view().node(node_id)
+        assert node is not None
+        assert node.status.state is NodeState.READY
+        assert node.hostname
 
     scene.run(story())
 
