@@ -95,12 +95,12 @@ class Snapshotter:
             for portion in _portions(parts):
                 await run(partial(writer.add, portion))
                 await asyncio.sleep(0)
+            aside = partial(writer.set_aside, self._core.transfers.index, self.config.old_snapshots)
+            await run(aside)
+            # Nothing is awaited between this look and the rename.
             if head.index <= self._core.transfers.index:
                 await run(writer.abort)  # a later one was received meanwhile
                 return
-            await run(
-                partial(writer.set_aside, self._core.transfers.index, self.config.old_snapshots)
-            )
             await run(writer.finish)
         except OSError:
             await run(writer.abort)
