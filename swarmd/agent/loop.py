@@ -180,6 +180,7 @@ class Agent:
     async def _save(self, worker: Worker, clock: SteadyClock) -> None:
         """Keep the disk up to date: at once if an action waits for it, otherwise now and then."""
         writer = Writer(self._ports.disk)
+        is_refused = False
         while True:
             await self._save_bell.wait()
             due_at = clock.now() + int(self._config.save_s * _NANO)
@@ -190,10 +191,14 @@ class Agent:
                 await self._ports.disk.run(partial(writer.write, saved))
             except OSError as error:
                 # Running containers go on; what may not be repeated waits until there is room.
-                log.error("state not written", extra={"reason": str(error)})  # noqa: TRY400
+                if not is_refused:
+                    extra = {"reason": str(error), "retry_s": _DISK_AGAIN_S}
+                    log.error("state not written", extra=extra)  # noqa: TRY400
+                is_refused = True
                 await asyncio.sleep(_DISK_AGAIN_S)
                 self._save_bell.ring()
                 continue
+            is_refused = False
             worker.saved(revision)
             self._bell.ring()
 

@@ -477,6 +477,7 @@ class Daemon:
         """See `Leadership`."""
         manager = self._manager()
         assert self.node is not None
+        manager.raft.check_room()  # the others lead on; nobody is to blame but this disk
         items = self.node.links.stream(manager.leader_address(), methods.FORWARD, payload)
         try:
             async for item in items:

@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 
 #: A full disk is tried again so often; an empty batch follows the last one after as long.
 _DISK_S: Seconds = 1.0
+_NO_ROOM = "no space left for the raft journal"
 
 
 class RaftPorts(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +199,7 @@ class Member:
                 if not self._is_stuck:
                     log.error("raft disk is full", extra={"retry_s": _DISK_S})  # noqa: TRY400
                 self._is_stuck = True
-                self._proposals.refuse_queued(DiskFullError("no space left for the raft journal"))
+                self._proposals.refuse_queued(DiskFullError(_NO_ROOM))
                 await asyncio.sleep(_DISK_S)
             else:
                 self._is_stuck = False
@@ -208,7 +209,7 @@ class Member:
 
     def _make_way(self, core: Core, now: Seconds) -> None:
         """The disk is nearly full: whoever has room should lead."""
-        self._proposals.refuse_queued(DiskFullError("no space left for the raft journal"))
+        self._proposals.refuse_queued(DiskFullError(_NO_ROOM))
         if core.kernel.leads and now - self._looked_at_disk >= _DISK_S:
             try:
                 core.hand_over(core.successor(None))
@@ -250,7 +251,7 @@ class Member:
     async def _submit(self, command: bytes | Change) -> bytes:
         core = self._leading()
         if self._is_stuck or self._storage.journal.is_short:
-            raise DiskFullError("no space left for the raft journal")
+            raise DiskFullError(_NO_ROOM)
         if self._successor is not None:
             raise NotLeaderError(None)
         future = self._proposals.add(command)
@@ -321,6 +322,11 @@ class Member:
         """Who leads, as far as is known here; as in `status`, for those who ask often."""
         core = self._core
         return None if core is None or self._is_stuck else core.kernel.leader
+
+    def check_room(self) -> None:
+        """Raise DiskFullError if this member takes no part because its disk is full."""
+        if self._is_stuck:
+            raise DiskFullError(_NO_ROOM)
 
     def leading_term(self) -> int | None:
         """The term in which this member leads, or None; as in `status`."""

@@ -370,9 +370,12 @@ def test_a_lone_member_on_a_full_disk_refuses_and_goes_on_when_there_is_room() -
         assert isinstance(error, OutcomeUnknownError)  # it waits for room
         assert isinstance(await outcome(node.member.propose(b"x")), DiskFullError)
         assert node.member.status().leader is None
+        with pytest.raises(DiskFullError):
+            node.member.check_room()
         node.disk.is_full = False
         await until(lambda: node.leads)
         await node.member.propose(b"x")
+        node.member.check_room()
         assert len(node.ledger.commands) == 2
 
     run(test)
