@@ -223,4 +223,9 @@ def _local_task(container: LocalContainer) -> LocalTask:
         container_id=container.container_id,
         pid=container.pid,
         addresses={a.network_id: a.addresses for a in task.attachments},
+        host_ports=tuple(
+            (port.protocol or "tcp", port.target_port)
+            for port in container.spec.ports
+            if not port.is_ingress
+        ),
     )

@@ -74,6 +74,8 @@ def _closed_ingress(plane: DataPlane, task: LocalTask) -> Iterator[str]:
         if service.id == task.service_id
         for port in service.ports
     ]
+    # The engine leads its own to the network of the default route, and that is this one.
+    ports += [f"{protocol} . {number}" for protocol, number in task.host_ports]
     to_us = f'iifname != "lo" ip daddr {{ {", ".join(own)} }} ct state new'
     kind = "type inet_proto . inet_service;"
     open_ports = elements(dict.fromkeys(ports))

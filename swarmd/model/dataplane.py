@@ -139,6 +139,8 @@ class LocalTask(Record, frozen=True, kw_only=True, gc=False):
     pid: int
     #: its addresses by network
     addresses: Mapping[NetworkID, tuple[str, ...]]
+    #: (protocol, port of the container) of what its engine publishes (mode=host)
+    host_ports: tuple[tuple[str, int], ...] = ()
 
 
 _Predicate = Callable[[Backend], bool]

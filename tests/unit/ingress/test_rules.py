@@ -74,6 +74,13 @@ def test_one_port_number_may_be_published_for_tcp_and_for_udp() -> None:
     assert lines(text, "udp_8080", "10.0.0.102 . 53")
 
 
+def test_ports_of_mode_host_are_open_beside_those_of_the_mesh() -> None:
+    """The engine sends their clients to the container's address in the ingress network."""
+    both = msgspec.structs.replace(WEB, host_ports=(("tcp", 81), ("tcp", 80)))
+    text = container_rules(plane(), both)
+    assert lines(text, "add set", "published")[0].endswith("{ tcp . 80, tcp . 81 }; }")
+
+
 def test_a_port_that_a_program_has_is_left_to_it() -> None:
     text = host_rules(plane(), {("tcp", 8080)})
     assert "8080" not in text
