@@ -106,6 +106,9 @@ class Authority:
             known = view.node(peer.node_id)
             if known is None:
                 raise NotPermittedError(f"node {peer.node_id} was removed from the swarm")
+            if known.role is not node.role:
+                # The certificate that was made would outlive the role by months.
+                raise UnavailableError("the node's role has changed meanwhile: ask again")
             return [
                 PutNode(
                     record=msgspec.structs.replace(
