@@ -38,6 +38,8 @@ class Desk:
             Role.WORKER: join_token(root, secrets.worker),
         }
         self.crypto = daemon._ports.crypto
+        #: set when another role was decided, which is then on its way into the log
+        self.is_decided = asyncio.Event()
 
     async def join(self, token: str, request: str) -> Issued:
         call = JoinCall(token=token, request=request, availability=Availability.DRAIN)
@@ -52,6 +54,7 @@ class Desk:
         def decide(view: View, _: Timestamp) -> Sequence[Change]:
             node = view.node(node_id)
             assert node is not None
+            self.is_decided.set()
             spec = msgspec.structs.replace(node.spec, role=role)
             return [PutNode(record=msgspec.structs.replace(node, spec=spec, role=role))]
 
@@ -123,7 +126,7 @@ def test_no_certificate_outlives_a_demotion_that_came_while_it_was_made(scene: S
         node_id = (await ca.join(ca.tokens[Role.MANAGER], request)).node_id
         async with asyncio.TaskGroup() as group:
             group.create_task(ca.give_role(node_id, Role.WORKER))
-            await asyncio.sleep(0)
+            await ca.is_decided.wait()
             refusal = await _refusal(ca, node_id)
         assert refusal == "the node's role has changed meanwhile: ask again"
         assert (await ca.renew(node_id)).role is Role.WORKER
