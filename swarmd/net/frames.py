@@ -23,7 +23,9 @@ def frame_header(size_bytes: int) -> bytes:
 class FrameDecoder:
     """Cuts a stream of bytes into frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MAX_FRAME_BYTES) -> None:
+        #: the longest frame that is taken
+        self._most_bytes = most_bytes
         #: received and not yet a whole frame
         self._buffer = bytearray()
 
@@ -37,8 +39,10 @@ class FrameDecoder:
         at = 0
         while len(self._buffer) - at >= _LENGTH.size:
             (size,) = _LENGTH.unpack_from(self._buffer, at)
-            if size > MAX_FRAME_BYTES:
-                raise WireError(f"a frame of {size} bytes was announced; {MAX_FRAME_BYTES} is most")
+            if size > self._most_bytes:
+                raise WireError(
+                    f"a frame of {size} bytes was announced; {self._most_bytes} is most"
+                )
             end = at + _LENGTH.size + size
             if len(self._buffer) < end:
                 break

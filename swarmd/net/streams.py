@@ -38,6 +38,9 @@ MOST_UNREAD_BYTES = 1024 * 1024
 MOST_UNSENT_BYTES = 256 * 1024
 #: Sent and not yet encrypted: more than this does not wait for the end of the loop's step.
 MOST_GATHERED_BYTES = 64 * 1024
+#: The longest frame from a peer without a certificate, who asks for the root or to join, no more:
+#: memory is held for frames that are half here.
+STRANGER_FRAME_BYTES = 64 * 1024
 #: A peer whose kernel has acknowledged nothing for so long is gone (RFC 5482, RFC 1122 §4.2.3.6).
 DEAD_AFTER_S = 8
 #: When an idle connection is first probed, and the pause between two probes.
@@ -242,6 +245,8 @@ class StreamConnection(asyncio.Protocol):
         _watch_peer(cast("socket.socket", transport.get_extra_info("socket")))
         tls = cast("ssl.SSLObject", transport.get_extra_info("ssl_object"))
         self._peer = peer_of(tls, str(transport.get_extra_info("peername")[0]))
+        if not self._peer.node_id:
+            self._decoder = FrameDecoder(STRANGER_FRAME_BYTES)
         self._ready(self)
 
     def data_received(self, data: bytes) -> None:

@@ -283,6 +283,17 @@ async def test_a_frame_too_long_ends_the_connection_of_who_announced_it() -> Non
             await connection.receive()
 
 
+async def test_a_stranger_may_not_fill_the_memory_with_half_a_frame() -> None:
+    """Whoever reaches the port may speak TLS; a join takes a kilobyte."""
+    async with serving(echo) as address:
+        connection = await TLSNetwork().connect(address, anonymous())
+        connection.send(bytes(streams.STRANGER_FRAME_BYTES))
+        assert await connection.receive() == bytes(streams.STRANGER_FRAME_BYTES)
+        connection.send(bytes(streams.STRANGER_FRAME_BYTES + 1))
+        with pytest.raises(ConnectionError):
+            await connection.receive()
+
+
 async def test_closing_the_listener_ends_what_it_accepted() -> None:
     async with serving(echo) as address:
         connection = await TLSNetwork().connect(address, WORKER)
