@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from swarmd.daemon import methods
 from swarmd.daemon.links import Links
-from swarmd.errors import UnavailableError
+from swarmd.errors import NoLeaderError, UnavailableError
 from swarmd.model.assignment import (
     Assignments,
     Heartbeat,
@@ -31,15 +31,21 @@ class RpcDispatcher:
     def __init__(self, links: Links, address: str) -> None:
         self._links, self.address = links, address
         self._is_given_up = False
+        #: it has answered that it does not lead
+        self.is_follower = False
         #: how long the session's next message is waited for, while it is: for ever, until given up
         self._patience: asyncio.Timeout | None = None
 
     async def open(self, request: SessionRequest) -> AsyncGenerator[SessionMessage, None]:
         """See `DispatcherClient`; UnavailableError also once it is given up."""
         items = self._links.stream(self.address, methods.SESSION, pack(request))
-        async with aclosing(items):
-            while (item := await self._next(items)) is not None:
-                yield unpack(item, SessionMessage)
+        try:
+            async with aclosing(items):
+                while (item := await self._next(items)) is not None:
+                    yield unpack(item, SessionMessage)
+        except NoLeaderError:
+            self.is_follower = True
+            raise
 
     async def _next(self, items: AsyncGenerator[bytes, None]) -> bytes | None:
         now = asyncio.get_running_loop().time()

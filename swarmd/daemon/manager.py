@@ -11,6 +11,7 @@ import msgspec
 
 from swarmd.daemon import methods
 from swarmd.daemon.authority import Authority
+from swarmd.daemon.following import Directory
 from swarmd.daemon.gossip_keys import GossipKeys
 from swarmd.daemon.identity import Identity
 from swarmd.daemon.links import Links
@@ -35,7 +36,7 @@ from swarmd.store.entry import Change, Kind, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
-from swarmd.wire.packed import unpack
+from swarmd.wire.packed import pack, unpack
 
 log = logging.getLogger(__name__)
 
@@ -275,6 +276,7 @@ class Manager:
             methods.ROOT: self.authority.root,
             methods.JOIN: self.authority.join,
             methods.RENEW: self.authority.renew,
+            methods.MANAGERS: self._managers,
             methods.ENLIST: self._enlist,
             methods.RETIRE: self._retire,
             methods.HEARTBEAT: lambda p, b: self._dispatcher().heartbeat(p, b),
@@ -310,6 +312,13 @@ class Manager:
                 await items.aclose()
 
         return handler
+
+    async def _managers(self, _peer: Peer, _payload: bytes) -> bytes:
+        try:
+            leader = self.leader_address()
+        except NoLeaderError:
+            leader = ""
+        return pack(Directory(leader=leader, managers=managers_of(self.store.view())))
 
     async def _enlist(self, peer: Peer, payload: bytes) -> bytes:
         call = unpack(payload, EnlistCall)

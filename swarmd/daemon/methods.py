@@ -10,6 +10,7 @@ RPC, RAFT = b"rpc", b"raft"
 ROOT = "ca.root"
 JOIN = "ca.join"
 RENEW = "ca.renew"
+MANAGERS = "dispatcher.managers"
 SESSION = "dispatcher.session"
 HEARTBEAT = "dispatcher.heartbeat"
 GOODBYE = "dispatcher.goodbye"
@@ -30,6 +31,7 @@ RULES: Mapping[str, Access] = {
     ROOT: Access.ANYBODY,
     JOIN: Access.ANYBODY,
     RENEW: Access.NODES,
+    MANAGERS: Access.NODES,
     SESSION: Access.NODES,
     HEARTBEAT: Access.NODES,
     GOODBYE: Access.NODES,

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -34,7 +34,7 @@ from swarmd.gossip.messages import Member, Status
 from swarmd.gossip.settings import DEFAULTS, GossipSettings
 from swarmd.lib.bell import Bell
 from swarmd.lib.tasks import supervise
-from swarmd.model.assignment import SessionMessage
+from swarmd.model.assignment import ManagerAddress, SessionMessage
 from swarmd.model.cluster import Cluster
 from swarmd.model.dataplane import PlaneNode
 from swarmd.model.ids import NodeID
@@ -82,7 +82,9 @@ class Node:
         self.managing = Managing(
             lambda: self.identity, self.keep_for_good, ports, self.links, witness, settings.raft
         )
-        self.following = Following(self.links, lambda: self.identity, lambda: self.managing.manager)
+        self.following = Following(
+            self.links, lambda: self.identity, lambda: self.managing.manager, self._learn
+        )
         #: to every node, not to managers alone
         self.peers = Links(ports.network, lambda: self.identity.credentials, self._judge_peer)
         self.planes = DataPlanes(
@@ -285,6 +287,11 @@ class Node:
         if message.role is not identity.role:
             self._renew_now.set()
         self._ready()
+
+    def _learn(self, managers: Sequence[ManagerAddress]) -> None:
+        """Other managers than the last leader named."""
+        if tuple(managers) != self.identity.managers:
+            self.keep(msgspec.structs.replace(self.identity, managers=tuple(managers)))
 
     # ---- certificate
 

@@ -84,7 +84,11 @@ class Half:
 
 def following(manager: Half | None = None, network: Unplugged | None = None) -> Following:
     links = Links(network or Unplugged(), Credentials, _anybody)
-    return Following(links, lambda: IDENTITY, lambda: manager)
+    return Following(links, lambda: IDENTITY, lambda: manager, _learns_nothing)
+
+
+def _learns_nothing(_managers: object) -> None:
+    """Nobody is asked for managers here."""
 
 
 def _anybody(_peer: object, _node_id: str) -> None:
@@ -157,6 +161,6 @@ async def test_a_manager_that_died_before_it_was_dialled_is_given_up_too() -> No
 async def test_a_node_that_knows_no_manager_says_so() -> None:
     links = Links(Unplugged(), Credentials, _anybody)
     lonely = msgspec.structs.replace(IDENTITY, managers=())
-    core = Following(links, lambda: lonely, lambda: None)
+    core = Following(links, lambda: lonely, lambda: None, _learns_nothing)
     with pytest.raises(NoLeaderError):
         await core.connect()

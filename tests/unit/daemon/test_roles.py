@@ -9,7 +9,7 @@ import pytest
 from swarmd.api.message import Request
 from swarmd.ca.tokens import join_token
 from swarmd.engine.version import ApiVersion
-from swarmd.model.node import Node, Role
+from swarmd.model.node import Node, NodeState, Role
 from swarmd.sim.loop import SimLoop
 from swarmd.sim.world import Machine, World
 from swarmd.wire.swarm import JoinRequest
@@ -20,30 +20,45 @@ WITHIN_S = 30.0
 
 
 class Swarm:
-    """Three managers."""
+    """Three hosts; the first has founded the swarm."""
 
     def __init__(self) -> None:
         self.loop = SimLoop(1)
         self.world = World(self.loop, 1, 3)
         self.first, self.second, self.third = self.world.machines
 
-    async def form(self) -> None:
+    async def found(self) -> None:
         for machine in self.world.machines:
             self.world.start(machine)
         assert await self.world.until(lambda: all(m.is_up for m in self.world.machines), WITHIN_S)
         assert self.first.daemon is not None
         await self.first.daemon.init(INIT)
+
+    async def join(self, machine: Machine, role: Role) -> None:
+        assert self.first.daemon is not None
+        assert machine.daemon is not None
         cluster = self.first.daemon.view().cluster
         assert cluster is not None
+        secrets = cluster.join_secrets
+        secret = secrets.manager if role is Role.MANAGER else secrets.worker
+        request = JoinRequest(
+            remote_addrs=(f"{self.first.host.address}:2377",),
+            join_token=join_token(cluster.root_certificate, secret),
+        )
+        await machine.daemon.join(request)
+
+    async def of_managers(self) -> None:
+        """All of them are."""
         for machine in (self.second, self.third):
-            assert machine.daemon is not None
-            await machine.daemon.join(
-                JoinRequest(
-                    remote_addrs=(f"{self.first.host.address}:2377",),
-                    join_token=join_token(cluster.root_certificate, cluster.join_secrets.manager),
-                )
-            )
+            await self.join(machine, Role.MANAGER)
         assert await self.world.until(lambda: all(map(self.is_voter, self.nodes())), WITHIN_S)
+
+    def cut_off(self, machine: Machine) -> None:
+        """It hears nobody, and nobody hears it."""
+        others = [m.name for m in self.world.machines if m is not machine]
+        self.world.fabric.cut = {
+            way for other in others for way in ((other, machine.name), (machine.name, other))
+        }
 
     def nodes(self) -> list[Node]:
         """As the first host knows them."""
@@ -77,7 +92,7 @@ class Swarm:
 @pytest.fixture
 def swarm() -> Iterator[Swarm]:
     made = Swarm()
-    made.loop.run_until_complete(made.form())
+    made.loop.run_until_complete(made.found())
     yield made
     for machine in made.world.live():
         made.world.kill(machine)
@@ -89,9 +104,9 @@ def test_a_manager_demoted_and_promoted_while_it_was_cut_off_is_one_again(swarm:
     """It never heard of either, and for itself has been a member all the time (seed 2)."""
 
     async def story() -> None:
+        await swarm.of_managers()
         world, third = swarm.world, swarm.third
-        others = (swarm.first.name, swarm.second.name)
-        world.fabric.cut = {w for o in others for w in ((o, third.name), (third.name, o))}
+        swarm.cut_off(third)
         await swarm.give(third, Role.WORKER)
         assert await world.until(lambda: swarm.node(third).member is None, WITHIN_S)
         await swarm.give(third, Role.MANAGER)
@@ -108,6 +123,7 @@ def test_a_manager_that_has_not_heard_of_its_demotion_does_not_enlist_again(swar
     """Its certificate still says manager; the record says what it is."""
 
     async def story() -> None:
+        await swarm.of_managers()
         world, third = swarm.world, swarm.third
         world.kill(third)
         await swarm.give(third, Role.WORKER)
@@ -120,3 +136,34 @@ def test_a_manager_that_has_not_heard_of_its_demotion_does_not_enlist_again(swar
         assert not third.daemon.standing().is_manager
 
     swarm.loop.run_until_complete(story())
+
+
+def test_a_worker_that_was_cut_off_while_another_manager_came_to_lead_finds_it(
+    swarm: Swarm,
+) -> None:
+    """None of the managers that it knows leads, and the one that leads it does not know (seed 6)."""
+
+    async def story() -> None:
+        world, first, third = swarm.world, swarm.first, swarm.third
+        await swarm.join(third, Role.WORKER)
+        swarm.cut_off(third)
+        await swarm.join(swarm.second, Role.MANAGER)
+        assert await world.until(lambda: swarm.is_voter(swarm.node(swarm.second)), WITHIN_S)
+        assert await world.until(lambda: swarm.node(third).status.state is NodeState.DOWN, WITHIN_S)
+        assert first.daemon is not None
+        assert first.daemon.node is not None
+        manager = first.daemon.node.managing.manager
+        assert manager is not None
+        await manager.raft.transfer()
+        assert await world.until(lambda: not first_leads(swarm), WITHIN_S)
+        world.fabric.cut = set()
+        assert await world.until(
+            lambda: swarm.node(third).status.state is NodeState.READY, WITHIN_S
+        )
+
+    swarm.loop.run_until_complete(story())
+
+
+def first_leads(swarm: Swarm) -> bool:
+    daemon = swarm.first.daemon
+    return daemon is not None and daemon.is_leader()
