@@ -183,9 +183,8 @@ class DataPlanes:
             self._withdrawals.announce(sorted(before - self._serving), self._plane)
         tasks = {c.task.id: _local_task(c) for c in containers if c.pid}
         self._vips.follow_tasks(list(tasks.values()))
+        self._overlay.follow_tasks(list(tasks.values()))
         pids = frozenset(task.pid for task in tasks.values())
-        if self._pids - pids:
-            self._overlay.containers_gone()
         if pids - self._pids:
             # New ports of the ingress bridge.
             self._mesh.look()

@@ -5,7 +5,7 @@ are attached, and does not make one whose subnet it uses elsewhere.  The other n
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import msgspec
@@ -14,6 +14,7 @@ from swarmd.errors import EngineError
 from swarmd.model.dataplane import DataPlane
 from swarmd.model.devices import NETWORK_LABEL
 from swarmd.model.ids import NetworkID
+from swarmd.overlay.ends import attach_lines, ends_command
 from swarmd.overlay.observe import FORWARDING, LINKS, NEIGHBOURS, Observed, read
 from swarmd.overlay.plan import NetworkWork, Work, plan
 from swarmd.ports import Engine, Kernel
@@ -73,6 +74,8 @@ async def carry_out(engine: Engine, kernel: Kernel, work: Work) -> Outcome:
     lines.extend(_joined(network.links for network in standing))
     lines.extend(_joined(network.neighbours for network in standing))
     await kernel.ip(lines)
+    if any(network.cut_off for network in standing):
+        await _attach_again(kernel, standing)
     await kernel.bridge(_joined(network.forwarding for network in standing))
     for name, value in chain.from_iterable(network.sysctls for network in standing):
         await kernel.sysctl(name, value)
@@ -111,6 +114,24 @@ async def _make(engine: Engine, network: NetworkWork) -> None:
     if network.body:
         await engine.create_network(network.body)
         log.info("network made", extra={"network": network.id})
+
+
+async def _attach_again(kernel: Kernel, networks: Sequence[NetworkWork]) -> None:
+    """Ends of containers whose bridge somebody deleted."""
+    links = read((), await kernel.output(*LINKS), "", "").links
+    lines: list[str] = []
+    for network in networks:
+        for task in network.cut_off:
+            try:
+                listed = await kernel.output(*ends_command(task))
+            except OSError as error:
+                extra = {"task": task.task_id, "reason": str(error)}
+                log.debug("container not looked into", extra=extra)
+                continue
+            lines += attach_lines(network.id, network.bridge, task, listed, links)
+    if lines:
+        log.warning("containers attached again", extra={"lines": len(lines)})
+        await kernel.ip(lines)
 
 
 def _joined(lines: Iterable[tuple[str, ...]]) -> list[str]:

@@ -7,11 +7,11 @@ touched: a restarted daemon that hears no manager leaves the traffic alone.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from swarmd.errors import EngineError
 from swarmd.lib.bell import Bell
-from swarmd.model.dataplane import DataPlane
+from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import NetworkID, TaskID
 from swarmd.overlay.attach import task_endpoint, task_networks
 from swarmd.overlay.carry import carry_out, observe
@@ -42,6 +42,8 @@ class OverlayLoop:
         #: called after a round that made or mended bridges: what stands on them can be mended too
         self._on_made = on_made
         self._plane: DataPlane | None = None
+        #: tasks whose containers run here
+        self._tasks: Sequence[LocalTask] = ()
         self._bell = Bell()
         #: networks that stood at the end of the last whole look
         self._standing: frozenset[NetworkID] = frozenset()
@@ -62,9 +64,13 @@ class OverlayLoop:
         """Something may have changed on the node: the engine came back, a network was removed."""
         self._bell.ring()
 
-    def containers_gone(self) -> None:
-        """A network that could not be removed may be removed now."""
-        if not self._is_tidy:
+    def follow_tasks(self, tasks: Sequence[LocalTask]) -> None:
+        """All tasks of this node whose containers run and have addresses in cluster networks.
+
+        Where one has ended, a network that could not be removed may be removed now.
+        """
+        before, self._tasks = self._tasks, tasks
+        if not self._is_tidy and len(tasks) < len(before):
             self._bell.ring()
 
     async def attach(
@@ -109,7 +115,7 @@ class OverlayLoop:
         """One look and what follows from it; the pause before the next."""
         pause_s = AGAIN_S
         try:
-            work = plan(plane, await observe(self._engine, self._kernel))
+            work = plan(plane, await observe(self._engine, self._kernel), self._tasks)
             outcome = await carry_out(self._engine, self._kernel, work)
         except (EngineError, OSError) as error:
             log.warning("overlay not reconciled", extra={"reason": str(error)})
@@ -119,7 +125,7 @@ class OverlayLoop:
             self._is_tidy = outcome.is_tidy
             # A refusal stands until somebody asks for the network again, or the period is over.
             pause_s = self._period_s if outcome.is_tidy else AGAIN_S
-            if any(network.links for network in work.networks):
+            if any(network.links or network.cut_off for network in work.networks):
                 self._on_made()
         self._news.set()
         self._news = asyncio.Event()

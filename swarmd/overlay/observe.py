@@ -33,6 +33,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """A network device of this namespace."""
 
     name: str
+    #: 0 = not told
+    index: int = 0
     mac: str = ""
     mtu: int = 0
     is_up: bool = False
@@ -83,6 +85,7 @@ class _Address(msgspec.Struct, frozen=True):
 
 class _Link(msgspec.Struct, frozen=True):
     ifname: str = ""
+    ifindex: int = 0
     address: str = ""
     mtu: int = 0
     flags: tuple[str, ...] = ()
@@ -112,6 +115,7 @@ def _link(link: _Link) -> Link:
     is_vxlan = link.linkinfo.info_kind == "vxlan"
     return Link(
         name=link.ifname,
+        index=link.ifindex,
         mac=link.address,
         mtu=link.mtu,
         is_up="UP" in link.flags,

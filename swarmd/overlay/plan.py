@@ -10,12 +10,12 @@ from there.  Everything carries a name or label of ours, and only such things ar
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from swarmd.model.base import Labels
-from swarmd.model.dataplane import DataPlane, PlaneNetwork
+from swarmd.model.dataplane import DataPlane, LocalTask, PlaneNetwork
 from swarmd.model.devices import (
     NETWORK_LABEL,
     VXLAN_PREFIX,
@@ -26,6 +26,7 @@ from swarmd.model.devices import (
 )
 from swarmd.model.ids import NetworkID
 from swarmd.overlay.clash import clash
+from swarmd.overlay.ends import cut_off, rebuilt
 from swarmd.overlay.entries import forwarding_lines, neighbour_lines
 from swarmd.overlay.observe import Link, Observed, Vxlan
 from swarmd.ports import EngineNetwork
@@ -40,6 +41,7 @@ class NetworkWork(msgspec.Struct, frozen=True, kw_only=True):
     """What one network needs, in the order of the fields."""
 
     id: NetworkID
+    bridge: str = ""
     #: not empty: why it must not be made here; nothing else is to be done then
     refusal: str = ""
     #: engine networks that stand for it and are not as they must be
@@ -53,6 +55,8 @@ class NetworkWork(msgspec.Struct, frozen=True, kw_only=True):
     #: `ip` and `bridge` lines for what is reached through the port
     neighbours: tuple[str, ...] = ()
     forwarding: tuple[str, ...] = ()
+    #: containers that may have no end in the bridge
+    cut_off: tuple[LocalTask, ...] = ()
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +75,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[NetworkWork, ...] = ()
 
 
-def plan(wanted: DataPlane, observed: Observed) -> Work:
-    """The difference, for every network in which this node has an address of its own."""
+def plan(wanted: DataPlane, observed: Observed, tasks: Sequence[LocalTask] = ()) -> Work:
+    """The difference, for every network in which this node has an address of its own.
+
+    `tasks` are those whose containers run here.
+    """
     networks = [n for n in wanted.networks if n.node_addresses(wanted.node_id)]
     vnis = {network.id: network.vni for network in networks}
     removals = tuple(_removals(vnis, observed))
@@ -86,7 +93,7 @@ def plan(wanted: DataPlane, observed: Observed) -> Work:
     return Work(
         removals=removals,
         orphans=tuple(line for line in orphans if line not in leaving),
-        networks=tuple(_network(wanted, network, observed) for network in networks),
+        networks=tuple(_network(wanted, network, observed, tasks) for network in networks),
     )
 
 
@@ -106,7 +113,9 @@ def _removals(vnis: Mapping[NetworkID, int], observed: Observed) -> Iterator[Rem
         yield Removal(engine_id=network.id, links=tuple(f"link del {port}" for port in ports))
 
 
-def _network(wanted: DataPlane, network: PlaneNetwork, observed: Observed) -> NetworkWork:
+def _network(
+    wanted: DataPlane, network: PlaneNetwork, observed: Observed, tasks: Sequence[LocalTask]
+) -> NetworkWork:
     own = network.node_addresses(wanted.node_id)
     bridge, port = bridge_name(network.vni), vxlan_name(network.vni)
     mtu = _mtu(wanted, network, observed)
@@ -120,19 +129,25 @@ def _network(wanted: DataPlane, network: PlaneNetwork, observed: Observed) -> Ne
         labels=_labels(network, own),
     )
     there = [n for n in observed.networks if n.labels.get(NETWORK_LABEL) == network.id]
-    right = [n for n in there if _is_right(n, request, observed)][:1]
-    if not right and (refusal := clash(wanted, network, observed)):
-        return NetworkWork(id=network.id, refusal=refusal)
+    away = cut_off(network, tasks, observed.links)
+    is_lost = bridge not in observed.links
+    # The engine makes a bridge anew only for a network without containers.
+    right = [n for n in there if _is_right(n, request) and (away or not is_lost)][:1]
+    if (is_lost or not right) and (refusal := clash(wanted, network, observed)):
+        return NetworkWork(id=network.id, bridge=bridge, refusal=refusal)
     device = _Device(wanted, network, mtu)
     found = device.found(observed)
     return NetworkWork(
         id=network.id,
+        bridge=bridge,
         removed=tuple(n.id for n in there if n not in right),
         body=b"" if right else bridge_request(request),
         links=(
+            *(rebuilt(network, own, mtu) if right and is_lost else ()),
             *_bridge_lines(bridge, mac_of(own), observed.links.get(bridge) if right else None),
-            *device.lines(observed, bridge if right else ""),
+            *device.lines(observed, bridge if right and not is_lost else ""),
         ),
+        cut_off=away if right else (),
         sysctls=tuple(_sysctls(network, bridge)),
         neighbours=tuple(
             neighbour_lines(wanted, network, observed.neighbours.get(port, {}) if found else {})
@@ -154,13 +169,10 @@ def _labels(network: PlaneNetwork, own: Iterable[str]) -> Labels:
     }
 
 
-def _is_right(there: EngineNetwork, request: BridgeNetwork, observed: Observed) -> bool:
-    """Whether an engine network is as it would be made, and its bridge has not been deleted."""
-    return (
-        there.labels == request.labels
-        and there.options.get(BRIDGE_OPTION) == request.bridge
-        and request.bridge in observed.links
-    )
+def _is_right(there: EngineNetwork, request: BridgeNetwork) -> bool:
+    """Whether an engine network is as it would be made."""
+    is_same = there.labels == request.labels
+    return is_same and there.options.get(BRIDGE_OPTION) == request.bridge
 
 
 def _mtu(wanted: DataPlane, network: PlaneNetwork, observed: Observed) -> int:

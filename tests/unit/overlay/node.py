@@ -31,6 +31,8 @@ class Node:
         #: ids of networks with containers attached
         self.busy: set[str] = set()
         self.refused_subnets: set[str] = set()
+        #: interfaces in the network namespace of each process
+        self.inside: dict[str, list[dict[str, object]]] = {}
         self.budget = 10**6
         self.changes: list[str] = []
         self.looks = 0
@@ -77,13 +79,17 @@ class Node:
         self._change(f"remove {network_id}")
         bridge = self.networks.pop(network_id).options[BRIDGE_OPTION]
         if bridge in self.links:  # the engine does not mind that somebody else deleted it
-            self._delete_link(bridge)
+            self.delete_link(bridge)
 
     # -- kernel
 
     async def output(self, *argv: str) -> str:
         rows: list[dict[str, object]]
-        if argv[0] == "bridge":
+        if argv[0] == "nsenter":
+            if argv[2] not in self.inside:
+                raise OSError(f"nsenter: cannot open /proc/{argv[2]}/ns/net")
+            rows = self.inside[argv[2]]
+        elif argv[0] == "bridge":
             rows = [
                 {"ifname": device, "mac": mac, "dst": node, "flags": ["self"]}
                 for (device, mac), node in self.forwarding.items()
@@ -105,7 +111,7 @@ class Node:
             match line.split():
                 case ["link", "del", name]:
                     self._change(line)
-                    self._delete_link(name)
+                    self.delete_link(name)
                 case ["link", "add", name, "mtu", mtu, "type", "vxlan", *options]:
                     self._change(line)
                     self._add_vxlan(name, int(mtu), options)
@@ -127,7 +133,23 @@ class Node:
                     self._change(line)
                     del self.neighbours[name, address]
                 case _:
-                    raise OSError(f"ip {line}: what is that?")
+                    self._bridge_line(line)
+
+    def _bridge_line(self, line: str) -> None:
+        """A bridge that the engine does not make."""
+        match line.split():
+            case ["link", "add", name, "type", "bridge"]:
+                self._change(line)
+                assert name not in self.links
+                self.links[name] = {"mtu": 1500, "flags": []}
+            case ["addr", "add", _, "dev", name]:
+                self._change(line)
+                self._link(name)
+            case ["link", "set", name, "mtu", mtu, "up"]:
+                self._change(line)
+                self._link(name).update(mtu=int(mtu), flags=["UP"])
+            case _:
+                raise OSError(f"ip {line}: what is that?")
 
     async def bridge(self, lines: Sequence[str]) -> None:
         for line in lines:
@@ -161,7 +183,8 @@ class Node:
             raise OSError(f'Cannot find device "{name}"')
         return self.links[name]
 
-    def _delete_link(self, name: str) -> None:
+    def delete_link(self, name: str) -> None:
+        """What the kernel does; nobody's change is counted."""
         self._link(name)
         del self.links[name]
         for facts in self.links.values():

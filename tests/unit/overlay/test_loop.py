@@ -6,14 +6,22 @@ import msgspec
 import pytest
 
 from swarmd.errors import EngineError
-from swarmd.model.dataplane import DataPlane, without_tasks
-from swarmd.model.ids import NetworkID
+from swarmd.model.dataplane import DataPlane, LocalTask, without_tasks
+from swarmd.model.ids import NetworkID, ServiceID
 from swarmd.overlay.attach import task_networks
 from swarmd.overlay.loop import OverlayLoop
 from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane
 from tests.unit.overlay.node import Node, ports
 
 AGAIN = NetworkID("again")
+#: A container of the network before it.
+ENDING = LocalTask(
+    task_id=WEB_2,
+    service_id=ServiceID("s"),
+    container_id="c2",
+    pid=2,
+    addresses={STACK: ("10.0.1.102",)},
+)
 
 
 async def test_a_task_is_attached_when_its_networks_stand() -> None:
@@ -75,6 +83,7 @@ async def test_a_network_made_again_waits_for_the_one_before_it_to_go() -> None:
         loop.follow(plane())
         await loop.attach(WEB_1, [INGRESS, STACK], ())
         node.busy = {"engine2"}
+        loop.follow_tasks([ENDING])
         looks = node.looks
         loop.follow(_renamed())
         attaching = group.create_task(loop.attach(WEB_1, [INGRESS, AGAIN], ()))
@@ -83,7 +92,7 @@ async def test_a_network_made_again_waits_for_the_one_before_it_to_go() -> None:
         assert node.looks > looks
         assert not attaching.done()
         node.busy = set()
-        loop.containers_gone()
+        loop.follow_tasks([])
         assert (await attaching).endpoints[1].network == "swarmd-again"
         running.cancel()
     assert [n.name for n in node.networks.values()] == ["swarmd-ingress0", "swarmd-again"]

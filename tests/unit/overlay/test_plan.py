@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarmd.errors import EngineError
-from swarmd.model.dataplane import DataPlane, Endpoint, PlaneNetwork, PlaneNode
-from swarmd.model.ids import NodeID, TaskID
+from swarmd.model.dataplane import DataPlane, Endpoint, LocalTask, PlaneNetwork, PlaneNode
+from swarmd.model.ids import NetworkID, NodeID, ServiceID, TaskID
 from swarmd.overlay.carry import carry_out, leave, observe
 from swarmd.overlay.observe import Observed, read
 from swarmd.overlay.plan import Work, plan
@@ -17,10 +17,10 @@ from tests.planes import INGRESS, NODES, STACK, plane
 from tests.unit.overlay.node import Node, PowerFailureError, ports, snapshot
 
 
-async def reconcile(node: Node, wanted: DataPlane) -> Work:
+async def reconcile(node: Node, wanted: DataPlane, *tasks: LocalTask) -> Work:
     """One round; what it had to do."""
     engine, kernel = ports(node)
-    work = plan(wanted, await observe(engine, kernel))
+    work = plan(wanted, await observe(engine, kernel), tasks)
     await carry_out(engine, kernel, work)
     return work
 
@@ -34,7 +34,8 @@ async def settled(wanted: DataPlane) -> Node:
 def is_idle(work: Work) -> bool:
     """Nothing but settings, which are written each time."""
     return not (work.removals or work.orphans) and all(
-        msgspec.structs.replace(network, sysctls=()) == type(network)(id=network.id)
+        msgspec.structs.replace(network, sysctls=())
+        == type(network)(id=network.id, bridge=network.bridge)
         for network in work.networks
     )
 
@@ -163,6 +164,73 @@ async def test_a_network_removed_by_hand_is_made_again_with_the_port_that_it_lef
     await reconcile(node, plane())
     assert snapshot(node) == before
     assert not [line for line in node.changes if line.startswith("link add")]
+
+
+def _local(number: int, *network_ids: NetworkID) -> LocalTask:
+    """web.1's container, or another."""
+    addresses = {INGRESS: (f"10.0.0.{number}",), STACK: (f"10.0.1.{number}",)}
+    return LocalTask(
+        task_id=TaskID(f"web{number}"),
+        service_id=ServiceID("webservice"),
+        container_id=f"c{number}",
+        pid=number,
+        addresses={network_id: addresses[network_id] for network_id in network_ids},
+    )
+
+
+async def _with_containers() -> Node:
+    """Node 1 with one container in both networks; the engine does not remove them then."""
+    node = await settled(plane())
+    node.busy = {"engine1", "engine2"}
+    node.links["veth1"] = {"ifindex": 11, "master": "swb4096"}
+    node.links["veth2"] = {"ifindex": 12, "master": "swb4097"}
+    # Somebody else's, that has no master either.
+    node.links["cali1"] = {"ifindex": 13}
+    node.inside["101"] = [
+        {"ifname": "lo", "address": "00:00:00:00:00:00"},
+        {"ifname": "eth0", "address": "02:42:0a:00:00:65", "link_index": 11},
+        {"ifname": "eth1", "address": "02:42:0a:00:01:65", "link_index": 12},
+    ]
+    node.changes.clear()
+    return node
+
+
+async def test_a_bridge_deleted_under_its_containers_is_made_again_and_they_are_put_back() -> None:
+    """The engine keeps a network that has containers, without its bridge, until it is restarted."""
+    node = await _with_containers()
+    task = _local(101, INGRESS, STACK)
+    assert is_idle(await reconcile(node, plane(), task))
+    node.delete_link("swb4097")
+    await reconcile(node, plane(), task)
+    assert node.changes == [
+        "link add swb4097 type bridge",
+        "addr add 10.0.1.1/24 dev swb4097",
+        "link set swb4097 mtu 1450 up",
+        "link set swb4097 address 02:42:0a:00:01:01",
+        "link set swx4097 master swb4097 up",
+        "link set veth2 master swb4097 up",
+    ]
+    assert is_idle(await reconcile(node, plane(), task))
+
+
+async def test_a_daemon_that_died_before_it_had_put_them_back_goes_on_from_there() -> None:
+    node = await _with_containers()
+    task = _local(101, INGRESS, STACK)
+    node.delete_link("swb4097")
+    node.budget = 5
+    with pytest.raises(PowerFailureError):
+        await reconcile(node, plane(), task)
+    node.budget = 10
+    await reconcile(node, plane(), task)
+    assert node.links["veth2"]["master"] == "swb4097"
+    assert is_idle(await reconcile(node, plane(), task))
+
+
+async def test_a_container_that_has_ended_meanwhile_is_not_looked_into() -> None:
+    node = await _with_containers()
+    ended = _local(109, STACK)
+    await reconcile(node, plane(), _local(101, INGRESS, STACK), ended)
+    assert node.changes == []
 
 
 async def test_a_bridge_deleted_by_hand_is_made_again_by_the_engine() -> None:
