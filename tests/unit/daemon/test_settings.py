@@ -1,14 +1,19 @@
 """What the cluster's record says takes effect: the operator's settings, the gossip keys."""
 
+import asyncio
 import itertools
 from functools import partial
 
 import msgspec
 
+from swarmd.daemon.daemon import Daemon
 from swarmd.daemon.gossip_keys import PERIOD
+from swarmd.dispatcher.sessions import TICK_S
 from swarmd.gossip.keyring import keyring
-from swarmd.model.cluster import ClusterSpec, RaftSettings
+from swarmd.model.cluster import HOUR, CAConfig, DispatcherSettings, RaftSettings
 from swarmd.model.ids import RequestID
+from swarmd.model.node import NodeState
+from swarmd.model.spec import SECOND
 from swarmd.store.entry import Change, PutCluster
 from swarmd.store.sequencer import Write
 from swarmd.store.view import View
@@ -61,19 +66,65 @@ def test_a_changed_snapshot_interval_is_kept_from_the_next_write_on(scene: Scene
         settings = RaftSettings(
             snapshot_interval=3, keep_old_snapshots=1, log_entries_for_slow_followers=1
         )
-
-        def decide(view: View, _now: int) -> list[Change]:
-            assert view.cluster is not None
-            spec = ClusterSpec(name="default", labels={}, raft=settings)
-            return [PutCluster(record=msgspec.structs.replace(view.cluster, spec=spec))]
-
-        for count in range(1, 9):
-            await daemon.write(
-                Write(request_id=RequestID(str(count)), principal="test", decide=decide)
-            )
+        for _ in range(8):
+            await change(daemon, raft=settings)
         raft = manager.raft
         assert await scene.world.until(lambda: raft.status().snapshot_index > 6, 5)
         old = [name for name in scene.files() if name.startswith("raft/snapshot.0")]
         assert len(old) == 1
 
     scene.run(story())
+
+
+def test_nodes_beat_in_the_new_period_from_the_moment_it_is_set(scene: Scene) -> None:
+    """`docker swarm update --dispatcher-heartbeat`, and what is too short for anybody's good."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(INIT)
+        node = daemon.node
+        assert node is not None
+
+        def period_s() -> float:
+            return node.session.heartbeat_period_s if node.session else 0.0
+
+        assert await scene.world.until(lambda: period_s() == 5.0, 10)
+        await change(daemon, dispatcher=DispatcherSettings(heartbeat_period=20 * SECOND))
+        assert await scene.world.until(lambda: period_s() == 20.0, 1)
+        await change(daemon, dispatcher=DispatcherSettings(heartbeat_period=1))
+        assert await scene.world.until(lambda: period_s() == TICK_S, 1)
+        await asyncio.sleep(5)
+        (record,) = daemon.view().nodes().values()
+        assert record.status.state is NodeState.READY
+
+    scene.run(story())
+
+
+def test_certificates_live_as_long_as_the_operator_says(scene: Scene) -> None:
+    """`docker swarm update --cert-expiry`: of those that are made from now on, as in Swarm."""
+
+    async def story() -> None:
+        daemon = await scene.up()
+        await daemon.init(INIT)
+        node, crypto = daemon.node, daemon._ports.crypto
+        assert node is not None
+        before = node.identity.certificate
+        await change(daemon, ca_config=CAConfig(node_cert_expiry=2 * HOUR))
+        node._renew_now.set()
+        assert await scene.world.until(lambda: node.identity.certificate != before, 10)
+        facts = crypto.facts(node.identity.certificate)
+        # It is valid from an hour before.
+        assert facts.not_after - facts.not_before == 3 * HOUR
+
+    scene.run(story())
+
+
+async def change(daemon: Daemon, **parts: object) -> None:
+    """Some of the operator's settings."""
+
+    def decide(view: View, _now: int) -> list[Change]:
+        assert view.cluster is not None
+        spec = msgspec.structs.replace(view.cluster.spec, **parts)
+        return [PutCluster(record=msgspec.structs.replace(view.cluster, spec=spec))]
+
+    await daemon.write(Write(request_id=RequestID(""), principal="test", decide=decide))
