@@ -32,11 +32,25 @@ def read_json(request: Request, decode: Callable[[bytes], T], absent: T) -> T:
         return absent
     _check_content_type(request.header("Content-Type"))
     try:
+        _check_numbers(msgspec.json.decode(body))
         return decode(body)
     except UNREADABLE as error:
         if "trailing characters" in str(error):
             raise BadRequestError("unexpected content after JSON") from error
         raise BadRequestError(f"invalid JSON: {error}") from error
+
+
+def _check_numbers(value: object) -> None:
+    """Go's types end at 64 bits, and so do log entries; JSON does not."""
+    if isinstance(value, int):
+        if not -(_UINT64_END // 2) <= value < _UINT64_END:
+            raise BadRequestError("invalid JSON: a number does not fit into 64 bits")
+    elif isinstance(value, dict):
+        for part in value.values():
+            _check_numbers(part)
+    elif isinstance(value, list):
+        for part in value:
+            _check_numbers(part)
 
 
 def _check_content_type(header: str) -> None:

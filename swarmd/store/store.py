@@ -44,7 +44,7 @@ WRITE_TIMEOUT_S = 20.0
 Watcher = Callable[[Sequence[Touched] | None], None]
 
 
-class _TooLargeError(InvalidArgumentError):
+class _UnfitError(InvalidArgumentError):
     """A write that no log entry can hold; nothing of its batch was proposed."""
 
 
@@ -185,7 +185,7 @@ class Store:
             self._fill(batch)
             try:
                 await self._propose(raft, batch)
-            except (_TooLargeError, _UndecidedError):
+            except (_UnfitError, _UndecidedError):
                 # What was decided after it may build on it: each by itself, and only it is refused.
                 await self._propose_each(raft, batch)
         except SwarmError as error:
@@ -251,7 +251,7 @@ class Store:
         for write, future in batch:
             try:
                 await self._propose(raft, [(write, future)])
-            except _TooLargeError as error:
+            except _UnfitError as error:
                 _refuse([(write, future)], error)
             except _UndecidedError as error:
                 log.exception("write not decided", extra={"principal": write.principal})
@@ -290,14 +290,14 @@ def _parts(decided: list[Decided]) -> list[tuple[list[Decided], bytes]]:
     """What is decided, in parts that fit into the log, each with its command (empty: no entries).
 
     What needs no entry, and what was refused, was decided in sight of the entries before it, and
-    stays behind them.  Raises _TooLargeError.
+    stays behind them.  Raises _UnfitError.
     """
     parts: list[tuple[list[Decided], bytes]] = []
     part: list[Decided] = []
     encoded: list[bytes] = []
     size = ARRAY_HEAD_BYTES
     for one in decided:
-        entry = b"" if one.entry is None else _checked(encode(one.entry))
+        entry = b"" if one.entry is None else _encoded(one.entry)
         if encoded and size + len(entry) > PROPOSAL_BYTES:
             parts.append((part, joined(encoded)))
             part, encoded, size = [], [], ARRAY_HEAD_BYTES
@@ -308,10 +308,15 @@ def _parts(decided: list[Decided]) -> list[tuple[list[Decided], bytes]]:
     return [*parts, (part, joined(encoded) if encoded else b"")]
 
 
-def _checked(entry: bytes) -> bytes:
-    if len(entry) + ARRAY_HEAD_BYTES > MOST_BYTES:
-        raise _TooLargeError(
-            f"the request is too large: it takes {len(entry)} bytes of the swarm's log, which takes "
+def _encoded(entry: Entry) -> bytes:
+    """Raises _UnfitError."""
+    try:
+        data = encode(entry)
+    except OverflowError as error:
+        raise _UnfitError("the request holds a number that does not fit into 64 bits") from error
+    if len(data) + ARRAY_HEAD_BYTES > MOST_BYTES:
+        raise _UnfitError(
+            f"the request is too large: it takes {len(data)} bytes of the swarm's log, which takes "
             f"{MOST_BYTES} at a time"
         )
-    return entry
+    return data

@@ -37,7 +37,16 @@ from swarmd.model.spec import SECOND, Platform
 from swarmd.model.task import ContainerStatus, TaskState, TaskStatus
 from swarmd.ports import CertificateFacts, Timestamp
 from swarmd.store.apply import apply
-from swarmd.store.entry import Change, PatchTask, PutCluster, PutNetwork, PutNode
+from swarmd.store.entry import (
+    Change,
+    PatchTask,
+    PutCluster,
+    PutNetwork,
+    PutNode,
+    decode,
+    encode,
+    joined,
+)
 from swarmd.store.sequencer import Write, sequence
 from swarmd.store.view import Tables, View
 from swarmd.wire.errors import NOT_IN_SWARM
@@ -104,6 +113,8 @@ class FakeCluster:
         if decided.done is not None:
             return decided.done
         assert decided.entry is not None
+        # As the other managers see it: whatever was accepted has to travel.
+        assert decode(joined([encode(decided.entry)])) == (decided.entry,)
         index = Version(self.tables.index + 1)
         self.agenda.touched(self.tables, apply(self.tables, index, decided.entry))
         return index

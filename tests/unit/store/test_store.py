@@ -347,9 +347,36 @@ async def test_a_write_that_is_too_large_is_refused_and_takes_no_other_with_it(
     assert names == {"net-first", "net-before", "net-after"}
 
 
+async def test_a_number_that_no_log_entry_holds_is_refused_and_takes_no_other_with_it(
+    scene: Scene,
+) -> None:
+    """A program that makes its own writes may forget what the API checks."""
+
+    def decide(_view: View, _now: Timestamp) -> Sequence[Change]:
+        return [PutNetwork(record=msgspec.structs.replace(network("n"), vni=1 << 70))]
+
+    scene.log.open.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(scene.create("first"))
+        await scene.log.asked.wait()
+        write = Write(request_id=RequestID(""), principal="p", decide=decide)
+        odd = group.create_task(_told(scene.store.write(write)))
+        after = group.create_task(_refusal(scene, "after"))
+        await asyncio.sleep(0)
+        scene.log.open.set()
+    assert first.result()
+    assert after.result() == ""
+    assert "64 bits" in odd.result()
+
+
 async def _refusal(scene: Scene, name: str) -> str:
+    return await _told(scene.create(name))
+
+
+async def _told(writing: Awaitable[Version]) -> str:
+    """The words of a refusal, empty for none."""
     try:
-        await scene.create(name)
+        await writing
     except InvalidArgumentError as error:
         return str(error)
     return ""
