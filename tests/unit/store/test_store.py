@@ -360,7 +360,7 @@ async def test_a_number_that_no_log_entry_holds_is_refused_and_takes_no_other_wi
         first = group.create_task(scene.create("first"))
         await scene.log.asked.wait()
         write = Write(request_id=RequestID(""), principal="p", decide=decide)
-        odd = group.create_task(_told(scene.store.write(write)))
+        odd = group.create_task(_words(scene.store.write(write)))
         after = group.create_task(_refusal(scene, "after"))
         await asyncio.sleep(0)
         scene.log.open.set()
@@ -370,10 +370,10 @@ async def test_a_number_that_no_log_entry_holds_is_refused_and_takes_no_other_wi
 
 
 async def _refusal(scene: Scene, name: str) -> str:
-    return await _told(scene.create(name))
+    return await _words(scene.create(name))
 
 
-async def _told(writing: Awaitable[Version]) -> str:
+async def _words(writing: Awaitable[Version]) -> str:
     """The words of a refusal, empty for none."""
     try:
         await writing
