@@ -46,6 +46,8 @@ GATEWAY_PRIORITY = (1, 48)
 
 #: Networks that every engine has; a container in one gets no address of ours.
 PREDEFINED_NETWORKS = ("host", "bridge", "none")
+#: Those of which a container can be in one alone.
+_ALONE = ("host", "none")
 
 
 class TaskEndpoint(Record, frozen=True, kw_only=True):
@@ -194,9 +196,10 @@ def container_request(
     if container.secrets or container.configs:
         raise UnsupportedError("secrets and configs of a container are not supported yet")
     fields = template_fields(task, spec, place)
+    networks = _with_predefined(spec, networks)
     is_modern = place.api_version >= ALL_NETWORKS_AT_CREATE
-    ours = tuple(e for e in networks.endpoints if e.network not in PREDEFINED_NETWORKS)
-    at_create = ours if is_modern else ours[:1]
+    joined = tuple(e for e in networks.endpoints if e.network not in _ALONE)
+    at_create = joined if is_modern else joined[:1]
     body = _Create(
         image=container.image,
         labels=_labels(task, spec, place),
@@ -222,8 +225,29 @@ def container_request(
     return ContainerRequest(
         name=container_name(task, spec.name),
         body=msgspec.json.encode(body),
-        later=tuple((e.network, e) for e in ours[len(at_create) :]),
+        later=tuple((e.network, e) for e in joined[len(at_create) :]),
     )
+
+
+def _with_predefined(spec: ServiceSpec, networks: TaskNetworks) -> TaskNetworks:
+    """With the engine's own networks that the spec names: they come first, as in Docker.
+
+    Raises InvalidArgumentError for one that leaves no room for others: the engine would take the
+    others' interfaces into the host's own namespace.
+    """
+    named = tuple(
+        TaskEndpoint(network=config.target)
+        for config in spec.task_template.networks
+        if config.target in PREDEFINED_NETWORKS
+    )
+    endpoints = (*named, *networks.endpoints)
+    alone = next((endpoint.network for endpoint in named if endpoint.network in _ALONE), None)
+    if alone is not None and len(endpoints) > 1:
+        raise InvalidArgumentError(
+            f"a container in network {alone} cannot join others: "
+            "leave the other networks out, and publish ports with mode=host"
+        )
+    return msgspec.structs.replace(networks, endpoints=endpoints)
 
 
 def check_templates(spec: ServiceSpec) -> None:

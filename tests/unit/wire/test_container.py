@@ -25,6 +25,7 @@ from swarmd.model.spec import (
     Limits,
     Mount,
     NamedResource,
+    NetworkAttachmentConfig,
     Platform,
     PortConfig,
     Privileges,
@@ -322,6 +323,31 @@ def test_the_users_own_servers_come_after_the_nodes_resolver() -> None:
     container = ContainerSpec(image="busybox", dns_config=DNSConfig(nameservers=("9.9.9.9",)))
     networks = TaskNetworks(endpoints=(BACK,), resolver="10.0.1.2", upstreams=("1.1.1.1",))
     assert body(container, networks)["HostConfig"]["Dns"] == ["10.0.1.2", "9.9.9.9"]
+
+
+def made_on(targets: tuple[str, ...], networks: TaskNetworks = ALONE) -> Any:
+    configs = tuple(NetworkAttachmentConfig(target=target) for target in targets)
+    wanted = spec(ContainerSpec(image="busybox"), networks=configs)
+    return msgspec.json.decode(container_request(TASK, wanted, PLACE, networks).body)
+
+
+def test_a_service_on_the_hosts_network_gets_the_hosts_network() -> None:
+    made = made_on(("host",))
+    assert made["HostConfig"]["NetworkMode"] == "host"
+    assert "NetworkingConfig" not in made
+
+
+def test_a_service_on_the_engines_bridge_and_a_network_of_the_cluster_is_in_both() -> None:
+    made = made_on(("bridge", "back-id"), TaskNetworks(endpoints=(BACK,)))
+    assert made["HostConfig"]["NetworkMode"] == "bridge"
+    assert list(made["NetworkingConfig"]["EndpointsConfig"]) == ["bridge", "swarmd-back"]
+
+
+@pytest.mark.parametrize("network", ["host", "none"])
+def test_the_hosts_network_leaves_no_room_for_others(network: str) -> None:
+    """The engine would put the other network's interface into the host's own namespace."""
+    with pytest.raises(InvalidArgumentError, match="cannot join others"):
+        made_on(("back-id", network), TaskNetworks(endpoints=(BACK,)))
 
 
 def test_a_task_on_the_hosts_network_has_no_endpoint() -> None:
