@@ -8,9 +8,10 @@ import msgspec
 
 from swarmd.daemon.manager import Manager
 from swarmd.model.node import Node, NodeState
-from swarmd.model.task import Task
+from swarmd.model.task import Task, TaskState
 from swarmd.ports import Container
-from swarmd.sim.ending import free_bytes
+from swarmd.sim.client import Acknowledged, Client
+from swarmd.sim.room import may_be_on, ports_taken, room
 from swarmd.sim.world import Machine, World
 from swarmd.store.apply import Touched
 from swarmd.store.entry import Kind
@@ -26,14 +27,16 @@ WHOLE_EVERY = 50
 class Checkers:
     """The invariants of one world."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, client: Client) -> None:
+        self._world, self._client = world, client
         #: (what, index) → digest of it, of whoever came there first
         self._states: dict[tuple[str, int], bytes] = {}
         #: term → who led in it
         self._leaders: dict[int, str] = {}
-        #: task → (index, state's rank, node)
-        self._tasks: dict[str, tuple[int, int, str]] = {}
+        #: the newest that anybody knows
+        self._term = 0
+        #: task → (state's rank, node)
+        self._tasks: dict[str, tuple[int, str]] = {}
         #: managers that are watched; kept, so that none gets another's id
         self._watched: list[Manager] = []
         #: the newest state that anybody has
@@ -49,14 +52,24 @@ class Checkers:
                 continue
             if not any(manager is one for one in self._watched):
                 self._watched.append(manager)
+                self._remembers(machine, manager.store.view())
                 manager.store.watch(partial(self._applied, machine, manager))
-            status = manager.raft.status()
-            if status.is_leader:
-                other = self._leaders.setdefault(status.term, machine.name)
-                if other != machine.name:
-                    self._world.violate(
-                        f"two leaders in term {status.term}: {other} and {machine.name}"
-                    )
+            self._leads(machine, manager)
+
+    def _leads(self, machine: Machine, manager: Manager) -> None:
+        """One leader in a term; the newest one knows everything that was acknowledged."""
+        status = manager.raft.status()
+        self._term = max(self._term, status.term)
+        if not status.is_leader:
+            return
+        other = self._leaders.setdefault(status.term, machine.name)
+        if other != machine.name:
+            self._world.violate(f"two leaders in term {status.term}: {other} and {machine.name}")
+        if manager.is_leader() and status.term == self._term:
+            view = manager.store.view()
+            for write in self._client.acknowledged.values():
+                if view.answered(write.request_id) != write.index:
+                    self._misses(f"{machine.name}, the leader,", view, write)
 
     # ---- a manager applied a batch
 
@@ -65,22 +78,42 @@ class Checkers:
     ) -> None:
         view = manager.store.view()
         self._world.trace("applied", machine.name, view.index)
+        self._remembers(machine, view)
         if touched is not None:
             self._agree(machine, view, "batch", _written(view, touched))
         if touched is None or view.index % WHOLE_EVERY == 0:
             self._agree(machine, view, "state", _whole(view))
         if self.newest is None or view.index > self.newest.index:
-            self.newest = view
+            before, self.newest = self.newest, view
+            self._newer(before, view, touched)
+        if any(one.kind is Kind.NODE for one in touched or ()):
+            for node in _reach(view, touched)[1].values():
+                self._down(node)
+
+    def _newer(self, before: View | None, view: View, touched: Sequence[Touched] | None) -> None:
+        """A state that nobody had yet."""
         tasks, nodes = _reach(view, touched)
         for task in tasks:
-            self._moved(view, task)
+            self._moved(task)
+            self._placed(before, view, task)
         for node in nodes.values():
             self._fits(view, node)
-        if any(one.kind is Kind.NODE for one in touched or ()):
-            for node in nodes.values():
-                self._down(node)
         if any(not one.is_status for one in touched or ()):
             self._addresses(view)
+        for told in self._world.on_newer:
+            told(before, view, touched)
+
+    def _remembers(self, machine: Machine, view: View) -> None:
+        """What clients were told of is in every state from then on."""
+        for write in self._client.acknowledged.values():
+            if write.is_missing(view):
+                self._misses(machine.name, view, write)
+
+    def _misses(self, who: str, view: View, write: Acknowledged) -> None:
+        self._world.violate(
+            f"{who} is at index {view.index} and misses {write.what}, which was acknowledged at "
+            f"{write.index}"
+        )
 
     def _agree(
         self, machine: Machine, view: View, what: str, records: Iterator[msgspec.Struct]
@@ -90,32 +123,47 @@ class Checkers:
         if self._states.setdefault((what, view.index), digest) != digest:
             self._world.violate(f"{machine.name} has another {what} at index {view.index}")
 
-    def _moved(self, view: View, task: Task) -> None:
+    def _moved(self, task: Task) -> None:
         """A task's state never goes back, and its node never changes."""
-        index, rank, node = self._tasks.get(task.id, (0, -1, ""))
-        if view.index < index:
-            return
+        rank, node = self._tasks.get(task.id, (-1, ""))
         if task.state.rank < rank:
             self._world.violate(f"the state of task {task.id} went back to {task.state}")
         if node and task.node_id != node:
             self._world.violate(f"task {task.id} moved from {node} to {task.node_id or 'nowhere'}")
-        self._tasks[task.id] = (view.index, task.state.rank, task.node_id)
+        self._tasks[task.id] = (task.state.rank, task.node_id)
+
+    def _placed(self, before: View | None, view: View, task: Task) -> None:
+        """A task that was just placed may be where it is, by the state before or the one after."""
+        was = before.task(task.id) if before is not None else None
+        assigned = TaskState.ASSIGNED.rank
+        if task.state is not TaskState.ASSIGNED or (was is not None and was.state.rank >= assigned):
+            return
+        known = [one.node(task.node_id) for one in (before, view) if one is not None]
+        spec = view.spec_of(task)
+        if not any(node and node.is_ready and may_be_on(spec, node) for node in known):
+            self._world.violate(f"task {task.id} was placed on {known[-1]}, where it may not be")
 
     def _down(self, node: Node) -> None:
         """Who was not disturbed is not held to be dead."""
         if node.status.state is not NodeState.DOWN:
             return
-        machine = next(m for m in self._world.machines if m.host.address == node.status.addr)
+        machine = next((m for m in self._world.machines if m.node_id == node.id), None)
+        if machine is None:
+            return
         quiet = self._world.loop.now - machine.undisturbed_since
-        if machine.daemon is not None and machine.engine.is_up and quiet > QUIET_S:
+        if machine.engine.is_up and quiet > QUIET_S:
             self._world.violate(f"{machine.name} was held to be down, and was not disturbed")
 
     def _fits(self, view: View, node: Node) -> None:
         """Reservations stay within what the node has."""
         if node.description is None or not node.description.resources.memory_bytes:
             return  # its engine never answered
-        if (free := free_bytes(view, node)) < 0:
-            self._world.violate(f"tasks of node {node.id} reserve {-free} bytes more than it has")
+        free = room(view, node)
+        if min(free.memory_bytes, free.nano_cpus) < 0:
+            self._world.violate(f"tasks of node {node.id} reserve more than it has: {free}")
+        ports = ports_taken(view, node)
+        if len(ports) > len(set(ports)):
+            self._world.violate(f"tasks of node {node.id} bind one port twice: {ports}")
 
     def _addresses(self, view: View) -> None:
         """An address has one owner: a task, a service or a node."""
@@ -135,7 +183,8 @@ class Checkers:
         task = self.newest.task(task_id) if self.newest else None
         # A desired state only rises: whoever is wanted now was wanted in every set before.
         is_wanted = task is not None and task.is_wanted and task.holds_resources
-        if what == "remove" and is_wanted and container.status == "running":
+        is_running = container.status == "running"
+        if what == "remove" and is_wanted and is_running and not machine.is_leaving:
             self._world.violate(f"{machine.name} removed the running container of task {task_id}")
 
 

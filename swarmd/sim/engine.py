@@ -23,10 +23,34 @@ from swarmd.sim.kernel import KernelState
 from swarmd.wire.bridge import BRIDGE_OPTION
 
 
+class _Address(msgspec.Struct, frozen=True):
+    """What a container asks for in a network."""
+
+    ipv4: str = msgspec.field(name="IPv4Address", default="")
+
+
+class _Endpoint(msgspec.Struct, frozen=True):
+    """Its place in a network."""
+
+    ipam: _Address | None = msgspec.field(name="IPAMConfig", default=None)
+
+
 class _Endpoints(msgspec.Struct, rename="pascal", frozen=True):
     """The networks that a container is created in."""
 
-    endpoints_config: dict[str, msgspec.Raw] | None = None
+    endpoints_config: dict[str, _Endpoint] | None = None
+
+
+class _Binding(msgspec.Struct, rename="pascal", frozen=True):
+    """A port of the host."""
+
+    host_port: str = ""
+
+
+class _HostConfig(msgspec.Struct, rename="pascal", frozen=True):
+    """Ports by `90/tcp`."""
+
+    port_bindings: dict[str, tuple[_Binding, ...]] | None = None
 
 
 class _Body(msgspec.Struct, rename="pascal"):
@@ -35,6 +59,7 @@ class _Body(msgspec.Struct, rename="pascal"):
     image: str = ""
     labels: dict[str, str] = {}
     networking_config: _Endpoints = _Endpoints()
+    host_config: _HostConfig = _HostConfig()
 
 
 class _NetworkBody(msgspec.Struct, rename="pascal"):
@@ -58,8 +83,6 @@ class EngineState:
         self.swarm_state = "inactive"
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, EngineNetwork] = {}
-        #: container → names of its networks
-        self.attached: dict[str, tuple[str, ...]] = {}
         self.volumes: set[str] = set()
         #: calls that fail from now on
         self.failures = 0
@@ -69,6 +92,8 @@ class EngineState:
         self.on_act: Callable[[str, Container], None] = lambda _what, _container: None
         self._queues: list[asyncio.Queue[EngineEvent | None]] = []
         self._count = 0
+        #: pid of the newest container
+        self._processes = 1000
 
     def new_id(self) -> str:
         """64 hex digits."""
@@ -96,6 +121,7 @@ class EngineState:
         """The container's process ended."""
         container = self.containers.get(container_id)
         if container is not None and container.status == "running":
+            self._left(container)
             ended = msgspec.structs.replace(
                 container,
                 status="exited",
@@ -108,8 +134,35 @@ class EngineState:
     def lose(self, container_id: str) -> None:
         """The container is gone, whoever removed it."""
         container = self.containers.pop(container_id)
-        del self.attached[container_id]
+        self._left(container)
         self.tell(container, "destroy")
+
+    def _left(self, container: Container) -> None:
+        """Its network namespace is gone with its last process."""
+        if container.pid:
+            self.kernel.tables.pop(container.pid, None)
+
+    def started(self, container: Container) -> Container:
+        """The container runs now, in a network namespace of its own.
+
+        Raises EngineError, as the engine does, for what it needs and another container has.
+        """
+        others = [c for c in self.containers.values() if c.status == "running"]
+        for name, address in container.addresses.items():
+            if not any(network.name == name for network in self.networks.values()):
+                raise EngineError(404, f"network {name} not found")
+            if any(c.addresses.get(name) == address for c in others):
+                raise EngineError(403, "Address already in use")
+        bound = {published for c in others for _, _, published in c.ports}
+        if bound & {published for _, _, published in container.ports}:
+            raise EngineError(500, "Bind for 0.0.0.0 failed: port is already allocated")
+        self._processes += 1
+        self.kernel.tables[self._processes] = ""
+        running = msgspec.structs.replace(
+            container, status="running", pid=self._processes, started_at=self.clock.wall()
+        )
+        self.put(running, "start")
+        return running
 
     def stop(self, *, containers_die: bool) -> None:
         """The engine goes away."""
@@ -201,15 +254,21 @@ class SimEngine:
         if self._find(name) is not None:
             raise EngineError(409, f"Conflict. The container name {name} is already in use")
         parsed = msgspec.json.decode(body, type=_Body)
+        networks = parsed.networking_config.endpoints_config or {}
         container = Container(
             id=state.new_id(),
             name=name,
             labels=parsed.labels,
             status="created",
             image=parsed.image,
+            addresses={name: one.ipam.ipv4 if one.ipam else "" for name, one in networks.items()},
+            ports=tuple(
+                (protocol, int(target), int(binding.host_port))
+                for port, bindings in (parsed.host_config.port_bindings or {}).items()
+                for target, _, protocol in (port.partition("/"),)
+                for binding in bindings
+            ),
         )
-        networks = parsed.networking_config.endpoints_config or {}
-        state.attached[container.id] = tuple(networks)
         state.put(container, "create")
         state.on_act("create", container)
         return container.id
@@ -223,11 +282,8 @@ class SimEngine:
         if container.status == "running":
             return
         task = container.labels.get("com.docker.swarm.task.id", "")
+        running = state.started(container)
         state.starts[task] = state.starts.get(task, 0) + 1
-        running = msgspec.structs.replace(
-            container, status="running", pid=1000 + len(state.starts), started_at=state.clock.wall()
-        )
-        state.put(running, "start")
         state.on_act("start", running)
 
     async def kill_container(self, container_id: str, signal: str) -> None:
@@ -244,9 +300,8 @@ class SimEngine:
         state = await self._call(0.005, 0.05)
         container = self._find(container_id)
         if container is not None:
-            del state.containers[container.id], state.attached[container.id]
+            state.lose(container.id)
             state.on_act("remove", container)
-            state.tell(container, "destroy")
 
     async def has_image(self, reference: str) -> bool:
         """As `Engine.has_image`."""
@@ -314,7 +369,7 @@ class SimEngine:
         network = state.networks.get(network_id)
         if network is None:
             return
-        if any(network.name in state.attached[c.id] for c in state.containers.values() if c.pid):
+        if any(network.name in c.addresses for c in state.containers.values() if c.pid):
             raise EngineError(403, f"network {network.name} has active endpoints")
         del state.networks[network_id]
         bridge = network.options.get(BRIDGE_OPTION, "")

@@ -1,14 +1,15 @@
 """A host's kernel as far as swarmd reads it back: links, forwarding and neighbour entries, routes.
 
 It answers `ip` and `bridge` in iproute2's JSON and refuses a line about a device that is not there,
-as the real ones do.  Rules of nftables are counted, not kept: nobody reads them back.
+as the real ones do.  Of nftables it keeps the newest transaction of each network namespace, which
+replaces what was there; `packets` reads it.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from swarmd.dns.sockets import Answer
+from swarmd.dns.sockets import Answer, Listening
 from swarmd.ingress.marks import MARK, MARK_MASK
 
 Row = dict[str, object]
@@ -28,12 +29,17 @@ class KernelState:
         self.rules: dict[str, Row] = {}
         #: who is told of links that are deleted
         self.watchers: list[asyncio.Queue[str]] = []
+        #: pid of a process in a container's namespace → its nftables; 0 = the host's
+        self.tables: dict[int, str] = {}
+        #: address → who answers for names there
+        self.resolvers: dict[str, Answer] = {}
         self.crash()
 
     def crash(self) -> None:
         """Lose power: nothing stays but the host's own interface."""
         for table in (self.links, self.neighbours, self.forwarding, self.routes, self.rules):
             table.clear()
+        self.tables = {0: ""}
         info = [{"local": self._address, "prefixlen": 24, "scope": "global"}]
         self.links["eth0"] = {"mtu": 1500, "flags": ["UP"], "addr_info": info}
 
@@ -168,10 +174,14 @@ def _after(words: Sequence[str], word: str) -> str:
 
 
 class _Bound:
-    """Sockets that nobody asks."""
+    """Sockets of one address."""
+
+    def __init__(self, unbind: Callable[[], object] = lambda: None) -> None:
+        self._unbind = unbind
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nobody answers there any more."""
+        self._unbind()
 
 
 class SimKernel:
@@ -179,12 +189,13 @@ class SimKernel:
 
     def __init__(self, state: KernelState, is_alive: Callable[[], bool]) -> None:
         self._state, self._is_alive = state, is_alive
-        #: transactions of nftables so far
-        self.rules_written = 0
 
     async def nft(self, text: str, *, pid: int = 0) -> None:
         """As `Kernel.nft`."""
-        self.rules_written += bool(text or pid)
+        if pid not in self._state.tables:
+            raise OSError(f"nsenter: cannot open /proc/{pid}/ns/net: No such file or directory")
+        if self._is_alive():
+            self._state.tables[pid] = text
 
     async def ip(self, lines: Sequence[str]) -> None:
         """As `Kernel.ip`."""
@@ -234,7 +245,9 @@ class SimKernel:
         finally:
             self._state.watchers.remove(names)
 
-
-async def resolver_sockets(_address: str, _port: int, _answer: Answer) -> _Bound:
-    """As `dns.sockets.listen`: names are not asked in the simulation."""
-    return _Bound()
+    async def listen(self, address: str, _port: int, answer: Answer) -> Listening:
+        """As `dns.sockets.listen`, of a process whose kernel this is."""
+        resolvers = self._state.resolvers
+        if self._is_alive():
+            resolvers[address] = answer
+        return _Bound(lambda: resolvers.pop(address) if self._is_alive() else None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import re
 from collections.abc import Callable
 from random import Random
 
@@ -9,11 +10,15 @@ import msgspec
 
 from swarmd.ca.tokens import join_token
 from swarmd.model.cluster import ClusterSpec, RaftSettings
+from swarmd.model.node import Role
 from swarmd.sim.checkers import Checkers
+from swarmd.sim.client import Client
 from swarmd.sim.ending import unwell
 from swarmd.sim.faults import Faults
 from swarmd.sim.loop import SimLoop
-from swarmd.sim.workload import Workload
+from swarmd.sim.operators import Operator
+from swarmd.sim.wishes import NodeWish, Wishes
+from swarmd.sim.workload import NAMES, Workload
 from swarmd.sim.world import World
 from swarmd.wire.swarm import InitRequest, JoinRequest
 
@@ -21,6 +26,8 @@ from swarmd.wire.swarm import InitRequest, JoinRequest
 SAFETY_S, LIVENESS_S = 45.0, 120.0
 #: Virtual seconds in which daemons without a swarm are up.
 START_S = 5.0
+#: Part of the requests that are about nodes.
+OPERATIONS = 0.3
 #: How many faults may overlap.
 FAULTS = 2
 #: Snapshots are taken often enough to matter.
@@ -35,8 +42,21 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
     #: names of faults; empty = all of them
     faults: tuple[str, ...] = ()
 
+    def command(self, seed: int) -> str:
+        """What runs a seed of this mix."""
+        words = [f"python -m swarmd.sim --seed {seed}"]
+        if self.managers != Mix().managers:
+            words.append(f"--managers {self.managers}")
+        if self.workers != Mix().workers:
+            words.append(f"--workers {self.workers}")
+        return " ".join([*words, *(f"--fault {fault}" for fault in self.faults)])
+
 
 MIX = Mix()
+
+
+#: In the words of a violation: an id, a host or a service.
+_SUSPECT = re.compile(rf"\b([0-9a-z]{{25}}|h\d+|{'|'.join(NAMES)})\b")
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,10 +68,21 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     #: requests that were answered, callbacks run
     answered: int
     steps: int
+    #: how it is run again
+    command: str
+
+    @property
+    def report(self) -> str:
+        """A line of what became of it; of a violation also how to look into it."""
+        if not self.violation:
+            return f"{self.command}: {self.answered} requests, {self.steps} steps"
+        suspect = _SUSPECT.search(self.violation)
+        story = f" --story {suspect[1]}" if suspect else ""
+        return f"{self.violation}\nto see it again: {self.command}{story}"
 
 
 def run(
-    seed: int, prepare: Callable[[World], None] = lambda _world: None, mix: Mix = MIX
+    seed: int, prepare: Callable[[World], object] = lambda _world: None, mix: Mix = MIX
 ) -> Outcome:
     """Run a seed; `prepare` may plant something into the world."""
     loop = SimLoop(seed)
@@ -59,15 +90,16 @@ def run(
     try:
         world = World(loop, seed, mix.managers + mix.workers)
         prepare(world)
-        workload = Workload(world)
-        loop.run_until_complete(_Run(world, workload, mix).all())
+        one = _Run(world, mix)
+        loop.run_until_complete(one.all())
         for error in loop.unhandled:
             world.violate(f"an exception nobody handled: {error!r}")
         return Outcome(
             digest=world.trace.digest,
             violation=world.violations[0] if world.violations else "",
-            answered=workload.answered,
+            answered=one.client.answered,
             steps=loop.steps,
+            command=mix.command(seed),
         )
     finally:
         gc.enable()
@@ -77,10 +109,15 @@ def run(
 class _Run:
     """The phases of a run."""
 
-    def __init__(self, world: World, workload: Workload, mix: Mix) -> None:
-        self._world, self._workload, self._mix = world, workload, mix
+    def __init__(self, world: World, mix: Mix) -> None:
+        self._world, self._mix = world, mix
+        self.client = Client(world)
+        self._wishes = Wishes()
+        self._workload = Workload(world, self.client, self._wishes)
+        self._operator = Operator(world, self.client, self._wishes)
         self._faults = Faults(world, mix.faults)
-        self._checkers = Checkers(world)
+        self._checkers = Checkers(world, self.client)
+        world.on_newer.append(self._operator.follow)
         self._chance = Random(f"run {world.seed}")
 
     async def all(self) -> None:
@@ -112,6 +149,7 @@ class _Run:
         assert secrets is not None
         for position, machine in enumerate(world.machines[1:], start=1):
             is_manager = position < self._mix.managers
+            role = Role.MANAGER if is_manager else Role.WORKER
             secret = secrets.join_secrets.manager if is_manager else secrets.join_secrets.worker
             assert machine.daemon is not None
             await machine.daemon.join(
@@ -120,6 +158,8 @@ class _Run:
                     join_token=join_token(secrets.root_certificate, secret),
                 )
             )
+            self._wishes.nodes[machine.node_id] = NodeWish(role=role)
+        self._wishes.nodes[world.machines[0].node_id] = NodeWish(role=Role.MANAGER)
 
     async def _break(self) -> None:
         end = self._world.loop.now + SAFETY_S
@@ -127,8 +167,10 @@ class _Run:
             for _ in range(FAULTS):
                 group.create_task(self._fault_until(end))
             while self._world.loop.now < end and not self._world.violations:
-                await asyncio.sleep(self._chance.uniform(0.2, 1.5))
-                group.create_task(self._workload.once())
+                await asyncio.sleep(self._chance.uniform(0.1, 1.0))
+                is_about_nodes = self._chance.random() < OPERATIONS
+                asked = self._operator if is_about_nodes else self._workload
+                group.create_task(asked.once())
 
     async def _fault_until(self, end: float) -> None:
         while self._world.loop.now < end and not self._world.violations:
@@ -141,13 +183,16 @@ class _Run:
         for machine in world.machines:
             world.revive(machine)
             machine.engine.start()
-        if not await world.until(lambda: not self._unwell(), LIVENESS_S) and not world.violations:
-            world.violate(
-                f"not well {LIVENESS_S:g} s after everything was healed: {self._unwell()}"
-            )
+        async with asyncio.TaskGroup() as group:
+            mending = group.create_task(self._operator.mend())
+            is_well = await world.until(lambda: not self._unwell(), LIVENESS_S)
+            if not is_well and not world.violations:
+                problem = self._unwell()
+                world.violate(f"not well {LIVENESS_S:g} s after everything was healed: {problem}")
+            mending.cancel()
 
     def _unwell(self) -> str:
         view = self._checkers.newest
         if view is None:
             return "nobody has a state"
-        return unwell(view, self._workload.wishes, self._world.machines)
+        return unwell(view, self._wishes, self._world.machines)

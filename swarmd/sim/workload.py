@@ -1,142 +1,174 @@
-"""Clients: they create, scale, update and remove services through the API below HTTP."""
+"""Clients that create, change and remove services and networks."""
 
 import json
 from random import Random
 
 import msgspec
 
-from swarmd.api.message import Request, Response
-from swarmd.engine.version import ApiVersion
-from swarmd.errors import NotFoundError, SwarmError
+from swarmd.errors import ConflictError, NotFoundError, SwarmError
+from swarmd.sim.client import Client, UnansweredError
+from swarmd.sim.wishes import ServiceWish, Wishes
 from swarmd.sim.world import World
 
 NAMES = ("alpha", "beta", "gamma", "delta")
-API = ApiVersion(1, 51)
-#: Reserved by each task: a node of 8 GiB has room for one task of each service and one more.
-MEMORY_BYTES = 1600 << 20
+NETWORKS = ("front", "back")
+CONSTRAINTS = ("node.role==worker", "node.labels.zone==east", "node.hostname!=h2")
+#: A node has 8 GiB and 4 CPUs.
+MEMORY_BYTES = (0, 1600 << 20, 3000 << 20)
+NANO_CPUS = (0, 1_000_000_000, 2_000_000_000)
+REPLICAS = (1, 2, 3, 5, 5, None)
 
 
 class _Found(msgspec.Struct, rename="pascal"):
-    """What a client reads of a service."""
+    """What a client reads of an object."""
 
     version: dict[str, int]
 
-
-class Wish(msgspec.Struct, frozen=True):
-    """What a client was told will be: replicas, None = a global service, absent = removed."""
-
-    replicas: int | None
-    #: the value of MARK in its containers' environment
-    mark: int = 0
-    is_removed: bool = False
+    @classmethod
+    def read(cls, body: bytes) -> int:
+        """The version to name in an update."""
+        return msgspec.json.decode(body, type=cls).version["Index"]
 
 
 class Workload:
-    """The clients of one world, and what they were told."""
+    """The clients of services and networks."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, client: Client, wishes: Wishes) -> None:
+        self._world, self._client, self._wishes = world, client, wishes
         self._chance = Random(f"workload {world.seed}")
-        #: name → what was acknowledged last; names whose last request had no answer are left out
-        self.wishes: dict[str, Wish] = {}
-        self.answered = 0
-        #: services about which a request is under way: one client each
+        #: objects about which a request is under way: one client each
         self._busy: set[str] = set()
         self._number = 0
 
     async def once(self) -> None:
-        """One request of one client at a random manager."""
+        """One request about an object that nobody else is asking about."""
         chance = self._chance
-        idle = [name for name in NAMES if name not in self._busy]
+        idle = [name for name in (*NAMES, *NAMES, *NETWORKS) if name not in self._busy]
         if not idle:
             return
         name = chance.choice(idle)
         self._busy.add(name)
         try:
-            await self._request(name)
+            await (self._network(name) if name in NETWORKS else self._service(name))
+        except (SwarmError, UnansweredError) as error:
+            self._world.trace("refused", name, type(error).__name__, str(error))
         finally:
             self._busy.discard(name)
 
-    async def _request(self, name: str) -> None:
-        chance = self._chance
-        wish = self.wishes.pop(name, None)
-        replicas = chance.choice((1, 2, 3, 5, 5, None))
-        try:
-            if wish is not None and not wish.is_removed and chance.random() < 0.25:
-                await self._ask("service_remove", "DELETE", name)
-                self.wishes[name] = Wish(None, is_removed=True)
-            elif wish is not None and not wish.is_removed:
-                await self._update(name, wish.replicas if wish.replicas is None else replicas or 2)
-            elif wish is not None:
-                await self._create(name, replicas)
-            else:
-                await self._settle(name, replicas)
-            self.answered += 1
-        except (SwarmError, LookupError) as error:
-            self._world.trace("refused", name, type(error).__name__)
+    # ---- services
 
-    async def _settle(self, name: str, replicas: int | None) -> None:
+    async def _service(self, name: str) -> None:
+        wishes = self._wishes.services
+        if name not in wishes:
+            wishes[name] = None
+            await self._create(name)
+            return
+        match wishes[name]:
+            case None:
+                await self._settle(name)
+            case ServiceWish(is_removed=True):
+                await self._create(name)
+            case ServiceWish() as wish if self._chance.random() < 0.2:
+                gone = msgspec.structs.replace(wish, is_removed=True)
+                await self._wish(name, gone, "service_remove", "DELETE")
+            case ServiceWish() as wish:
+                await self._update(name, wish)
+
+    async def _settle(self, name: str) -> None:
         """Nobody knows whether the service is there: remove it if it is, and begin anew."""
         try:
-            await self._ask("service_remove", "DELETE", name)
+            await self._client.write("service_remove", "DELETE", name)
         except NotFoundError:
             self._world.trace("not there", name)
-        await self._create(name, replicas)
+        await self._create(name)
 
-    async def _create(self, name: str, replicas: int | None) -> None:
-        wish = Wish(replicas, self._mark())
-        await self._ask("service_create", "POST", "", _spec(name, wish))
-        self.wishes[name] = wish
+    async def _create(self, name: str) -> None:
+        wish = ServiceWish(replicas=self._chance.choice(REPLICAS), mark=0)
+        await self._wish(name, self._shaped(name, wish), "service_create", "POST")
 
-    async def _update(self, name: str, replicas: int | None) -> None:
-        response = await self._ask("service_inspect", "GET", name)
-        assert isinstance(response.body, bytes)
-        found = msgspec.json.decode(response.body, type=_Found)
-        wish = Wish(replicas, self._mark())
-        version = str(found.version["Index"])
-        await self._ask("service_update", "POST", name, _spec(name, wish), version=version)
-        self.wishes[name] = wish
-
-    def _mark(self) -> int:
+    async def _update(self, name: str, wish: ServiceWish) -> None:
         """Now and then the same as before: an update that only scales."""
+        version = _Found.read(await self._client.read("service_inspect", name))
+        if wish.replicas is not None:
+            replicas = self._chance.choice(REPLICAS) or 4
+            wish = msgspec.structs.replace(wish, replicas=replicas)
+        if self._chance.random() < 0.6:
+            wish = self._shaped(name, wish)
+        await self._wish(name, wish, "service_update", "POST", version=str(version))
+
+    def _shaped(self, name: str, wish: ServiceWish) -> ServiceWish:
+        """What else its tasks are to be, drawn anew."""
+        chance, position = self._chance, NAMES.index(name)
         self._number += 1
-        return self._number // 3
-
-    async def _ask(
-        self, handler: str, method: str, name: str, body: bytes = b"", **query: str
-    ) -> Response:
-        """The answer; LookupError if nobody can be asked, or for a refusal in HTTP."""
-        daemons = [
-            m.daemon for m in self._world.live() if m.daemon and m.daemon.standing().is_manager
-        ]
-        if not daemons:
-            raise LookupError("no manager")
-        daemon = self._chance.choice(daemons)
-        request = Request(
-            method=method,
-            target=f"/services/{name}",
-            params={"id": name},
-            version=API,
-            query=query,
-            headers={"content-type": "application/json"},
-            body=body,
+        is_dnsrr = chance.random() < 0.2
+        return msgspec.structs.replace(
+            wish,
+            mark=self._number,
+            constraint=chance.choice(("", "", "", *CONSTRAINTS)),
+            memory_bytes=chance.choice(MEMORY_BYTES),
+            nano_cpus=chance.choice(NANO_CPUS),
+            # Two services may want the same one, but not one that a third publishes everywhere.
+            host_port=9000 + position // 2 if chance.random() < 0.25 else 0,
+            published_port=0 if is_dnsrr else 8000 + position,
+            network=chance.choice(("", *(n for n in NETWORKS if self._wishes.networks.get(n)))),
+            is_dnsrr=is_dnsrr,
         )
-        return await daemon.nouns.handlers()[handler](request)
+
+    async def _wish(
+        self, name: str, wish: ServiceWish, handler: str, method: str, **query: str
+    ) -> None:
+        """Ask for it, and be owed it from the acknowledgement on."""
+        before = self._wishes.services[name]
+        reference = "" if handler == "service_create" else name
+        body = b"" if wish.is_removed else _spec(name, wish)
+        self._wishes.services[name] = None
+        try:
+            await self._client.write(handler, method, reference, body, **query)
+        except SwarmError:
+            self._wishes.services[name] = before
+            raise
+        self._wishes.services[name] = wish
+
+    # ---- networks
+
+    async def _network(self, name: str) -> None:
+        before = self._wishes.networks.get(name, False)
+        self._wishes.networks[name] = None
+        body = json.dumps({"Name": name, "Driver": "overlay"}).encode()
+        try:
+            if before:
+                await self._client.write("cluster_network_remove", "DELETE", name)
+            else:
+                await self._client.write("cluster_network_create", "POST", "", body)
+        except ConflictError:
+            self._wishes.networks[name] = True
+            raise
+        except SwarmError:
+            self._wishes.networks[name] = before
+            raise
+        self._wishes.networks[name] = not before
 
 
-def _spec(name: str, wish: Wish) -> bytes:
+def _spec(name: str, wish: ServiceWish) -> bytes:
     mode = {"Global": {}} if wish.replicas is None else {"Replicated": {"Replicas": wish.replicas}}
-    ports = [{"TargetPort": 80, "PublishedPort": 8000 + NAMES.index(name)}]
+    reserved = {"MemoryBytes": wish.memory_bytes, "NanoCPUs": wish.nano_cpus}
+    ports: list[dict[str, object]] = []
+    if wish.published_port:
+        ports.append({"TargetPort": 80, "PublishedPort": wish.published_port})
+    if wish.host_port:
+        ports.append({"TargetPort": 90, "PublishedPort": wish.host_port, "PublishMode": "host"})
     return json.dumps(
         {
             "Name": name,
             "TaskTemplate": {
                 "ContainerSpec": {"Image": "busybox", "Env": [f"MARK={wish.mark}"]},
-                "Resources": {"Reservations": {"MemoryBytes": MEMORY_BYTES}},
+                "Resources": {"Reservations": reserved},
                 "RestartPolicy": {"Condition": "any", "Delay": 500_000_000},
+                "Placement": {"Constraints": [wish.constraint] if wish.constraint else []},
+                "Networks": [{"Target": wish.network}] if wish.network else [],
             },
             "Mode": mode,
             "UpdateConfig": {"Parallelism": 2, "Monitor": 500_000_000, "FailureAction": "continue"},
-            "EndpointSpec": {"Ports": ports},
+            "EndpointSpec": {"Mode": "dnsrr" if wish.is_dnsrr else "vip", "Ports": ports},
         }
     ).encode()

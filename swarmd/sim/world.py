@@ -6,7 +6,7 @@ state each manager had at which index (`checkers`), and the trace.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from swarmd.agent.description import NodeFacts
@@ -22,10 +22,12 @@ from swarmd.sim.crypto import SimCrypto
 from swarmd.sim.disk import SimDisk
 from swarmd.sim.engine import EngineState, SimEngine
 from swarmd.sim.host import Host, Process
-from swarmd.sim.kernel import SimKernel, resolver_sockets
+from swarmd.sim.kernel import SimKernel
 from swarmd.sim.loop import SimLoop
 from swarmd.sim.net import Fabric, SimNetwork
 from swarmd.sim.trace import Trace
+from swarmd.store.apply import Touched
+from swarmd.store.view import View
 
 #: Small files: the simulated disk keeps each byte twice.
 RAFT = RaftConfig(journal_step_bytes=1 << 15, segment_bytes=1 << 20)
@@ -45,11 +47,19 @@ class Machine:
         self.lives = 0
         #: the daemon has found that it can run here
         self.is_up = False
+        #: it was asked to leave the swarm: its containers go
+        self.is_leaving = False
 
     @property
     def name(self) -> str:
         """As the trace calls it: `h1`, `h2`."""
         return self.host.name
+
+    @property
+    def node_id(self) -> str:
+        """Of the node that its daemon is at the moment; empty if it is none."""
+        node = self.daemon.node if self.daemon else None
+        return node.identity.node_id if node else ""
 
 
 class World:
@@ -67,6 +77,8 @@ class World:
         self.on_life: Callable[[Machine], None] = lambda _machine: None
         #: called when an engine creates, starts or removes a container
         self.on_act: Callable[[Machine, str, Container], None] = lambda *_: None
+        #: called with each state that nobody had yet: (before, after, what was touched)
+        self.on_newer: list[Callable[[View | None, View, Sequence[Touched] | None], None]] = []
 
     def _machine(self, number: int) -> Machine:
         name = f"h{number}"
@@ -105,6 +117,7 @@ class World:
         process = host.process = Process(host)
         random = SimRandom(f"{self.seed} {host.name} {machine.lives}")
         chance = Random(f"disk {self.seed} {host.name} {machine.lives}")
+        kernel = SimKernel(host.kernel, lambda: process.is_alive)
         ports = Ports(
             clock=host.clock,
             random=random,
@@ -112,12 +125,12 @@ class World:
             disk=SimDisk(host.disk, lambda: process.is_alive, chance),
             network=SimNetwork(self.fabric, process),
             engine=SimEngine(machine.engine, lambda: process.is_alive),
-            kernel=SimKernel(host.kernel, lambda: process.is_alive),
-            resolver_sockets=resolver_sockets,
+            kernel=kernel,
+            resolver_sockets=kernel.listen,
         )
         settings = NodeSettings(facts=NodeFacts(hostname=host.name), raft=RAFT)
         machine.daemon = Daemon(ports, settings)
-        machine.is_up = False
+        machine.is_up = machine.is_leaving = False
         machine.undisturbed_since = self.loop.now
         self.trace("start", host.name)
         return machine.daemon
@@ -155,6 +168,7 @@ class World:
             self.fabric.lost_power(host.name)
             machine.engine.stop(containers_die=True)
         process.kill()
+        host.kernel.resolvers.clear()
         self.fabric.killed(process)
         host.process, machine.daemon = None, None
         if power:

@@ -1,41 +1,48 @@
 """Bugs that the simulator must find: each is planted outside the product, and a fixed seed meets it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
 
 from swarmd.dispatcher.assignments import AssignmentFeed
+from swarmd.dispatcher.scheduler import filters
 from swarmd.dispatcher.sessions import Sessions
+from swarmd.ingress import balance, rules
 from swarmd.model.assignment import Assignments
 from swarmd.model.ids import NO_NODE
 from swarmd.model.task import Task, TaskState, TaskStatus
 from swarmd.ports import Timestamp
 from swarmd.sim.run import MIX, Mix, run
 from swarmd.sim.world import World
-from swarmd.store.view import View
+from swarmd.store.view import Tables, View
 
 #: Each bug has to be met within these.
 SEEDS = range(6)
 
 
-def found(prepare: Callable[[World], None] = lambda _world: None, mix: Mix = MIX) -> str:
-    """The first violation within the seeds."""
+def violations(
+    prepare: Callable[[World], None] = lambda _world: None, mix: Mix = MIX
+) -> Iterator[str]:
+    """The first of each seed; empty where none was met."""
     for seed in SEEDS:
-        outcome = run(seed, prepare, mix)
-        if outcome.violation:
-            return outcome.violation
-    return ""
+        yield run(seed, prepare, mix).violation
 
 
-def test_acknowledging_before_the_disk_has_it_is_found() -> None:
-    """A disk whose syncs do nothing: a host that lost power has forgotten what it promised."""
+def found(prepare: Callable[[World], None] = lambda _world: None, mix: Mix = MIX) -> str:
+    """The first within the seeds."""
+    return next(filter(None, violations(prepare, mix)), "")
+
+
+def test_acknowledging_before_the_disk_has_it_is_found_as_a_missing_write() -> None:
+    """A disk whose syncs do nothing: hosts that lost power have forgotten what they promised."""
 
     def lie(world: World) -> None:
         for machine in world.machines:
             machine.host.disk.lies = True
 
-    assert found(lie)
+    blackouts = Mix(faults=("blackout",))
+    assert any("which was acknowledged at" in violation for violation in violations(lie, blackouts))
 
 
 def test_forgetting_a_task_s_node_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +81,34 @@ def test_removing_containers_on_an_incomplete_set_is_found(
 
     monkeypatch.setattr(AssignmentFeed, "next", complete)
     assert found()
+
+
+@pytest.mark.parametrize(
+    ("place", "bug", "words"),
+    [
+        (filters, {"_resource": lambda _spec: None}, "reserve more than it has"),
+        (filters, {"_host_port": lambda _spec: None}, "bind one port twice"),
+        (filters, {"_constraint": lambda _spec: None}, "where it may not be"),
+        (Tables, {"answered": lambda _tables, _request_id: None}, "a retry of the acknowledged"),
+        (Tables, {"remember": lambda _tables, _request_id, _index: None}, "does not have it"),
+    ],
+)
+def test_a_rule_that_is_left_out_is_found(
+    monkeypatch: pytest.MonkeyPatch, place: object, bug: dict[str, object], words: str
+) -> None:
+    """Of the scheduler's filters, and of what is remembered about requests."""
+    for name, other in bug.items():
+        monkeypatch.setattr(place, name, other)
+    assert words in found()
+
+
+def test_a_mesh_that_leads_to_some_of_the_tasks_only_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = balance.to_ports
+
+    def part(chain: str, protocol: str, addresses: Sequence[str], port: int) -> Iterator[str]:
+        return whole(chain, protocol, addresses[:1], port)
+
+    monkeypatch.setattr(rules, "to_ports", part)
+    assert "published ports lead to" in found()
