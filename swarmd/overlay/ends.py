@@ -12,7 +12,7 @@ import msgspec
 from swarmd.model.dataplane import LocalTask, PlaneNetwork
 from swarmd.model.devices import bridge_name, mac_of
 from swarmd.model.ids import NetworkID
-from swarmd.overlay.observe import Link
+from swarmd.overlay.observe import REBUILT_ALIAS, Link
 
 
 def cut_off(
@@ -31,6 +31,8 @@ def rebuilt(network: PlaneNetwork, own: Sequence[str], mtu: int) -> Iterator[str
     yield f"link add {bridge} type bridge"
     for address, subnet in zip(own, network.subnets, strict=False):
         yield f"addr add {address}/{subnet.partition('/')[2]} dev {bridge}"
+    # The engine does not delete a bridge that it did not make: this one is found by its alias.
+    yield f"link set {bridge} alias {REBUILT_ALIAS}"
     yield f"link set {bridge} mtu {mtu} up"
 
 

@@ -19,6 +19,10 @@ NEIGHBOURS = ("ip", "-j", "neigh", "show", "nud", "permanent")
 FORWARDING = ("bridge", "-j", "fdb", "show")
 
 
+#: Alias of bridges that the engine did not make.
+REBUILT_ALIAS = "swarmd"
+
+
 class Vxlan(msgspec.Struct, frozen=True, kw_only=True):
     """How a VXLAN device was made; another way to make it is another device."""
 
@@ -43,6 +47,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     #: each address with its prefix length
     subnets: tuple[str, ...] = ()
     vxlan: Vxlan | None = None
+    #: a bridge that swarmd made in the place of the engine's
+    is_rebuilt: bool = False
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +92,7 @@ class _Address(msgspec.Struct, frozen=True):
 class _Link(msgspec.Struct, frozen=True):
     ifname: str = ""
     ifindex: int = 0
+    ifalias: str = ""
     address: str = ""
     mtu: int = 0
     flags: tuple[str, ...] = ()
@@ -122,6 +129,7 @@ def _link(link: _Link) -> Link:
         master=link.master,
         addresses=tuple(address.local for address in link.addr_info),
         subnets=tuple(f"{a.local}/{a.prefixlen}" for a in link.addr_info if a.local),
+        is_rebuilt=link.ifalias == REBUILT_ALIAS,
         vxlan=msgspec.json.decode(link.linkinfo.info_data, type=Vxlan) if is_vxlan else None,
     )
 

@@ -64,6 +64,8 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
     engine_id: str
     links: tuple[str, ...] = ()
+    #: its bridge stays, and is an orphan then
+    leaves_bridge: bool = False
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,18 +85,23 @@ def plan(wanted: DataPlane, observed: Observed, tasks: Sequence[LocalTask] = ())
     networks = [n for n in wanted.networks if n.node_addresses(wanted.node_id)]
     vnis = {network.id: network.vni for network in networks}
     removals = tuple(_removals(vnis, observed))
-    ports = {vxlan_name(vni) for vni in vnis.values()}
     leaving = {line for removal in removals for line in removal.links}
-    orphans = (
-        f"link del {name}"
-        for name, link in observed.links.items()
-        if name.startswith(VXLAN_PREFIX) and link.vxlan and name not in ports
-    )
     return Work(
         removals=removals,
-        orphans=tuple(line for line in orphans if line not in leaving),
+        orphans=tuple(line for line in _orphans(vnis, observed) if line not in leaving),
         networks=tuple(_network(wanted, network, observed, tasks) for network in networks),
     )
+
+
+def _orphans(vnis: Mapping[NetworkID, int], observed: Observed) -> Iterator[str]:
+    """Lines for links of ours that no network has."""
+    ports = {vxlan_name(vni) for vni in vnis.values()}
+    bridges = {bridge_name(vni) for vni in vnis.values()}
+    bridges |= {network.options.get(BRIDGE_OPTION, "") for network in observed.networks}
+    for name, link in observed.links.items():
+        is_port = name.startswith(VXLAN_PREFIX) and link.vxlan and name not in ports
+        if is_port or (link.is_rebuilt and name not in bridges):
+            yield f"link del {name}"
 
 
 def _removals(vnis: Mapping[NetworkID, int], observed: Observed) -> Iterator[Removal]:
@@ -110,7 +117,12 @@ def _removals(vnis: Mapping[NetworkID, int], observed: Observed) -> Iterator[Rem
             for name, link in observed.links.items()
             if link.vxlan and link.master == bridge and name not in again
         )
-        yield Removal(engine_id=network.id, links=tuple(f"link del {port}" for port in ports))
+        there = observed.links.get(bridge)
+        yield Removal(
+            engine_id=network.id,
+            links=tuple(f"link del {port}" for port in ports),
+            leaves_bridge=there is not None and there.is_rebuilt,
+        )
 
 
 def _network(

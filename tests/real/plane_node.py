@@ -77,6 +77,7 @@ class PlaneNode:
                 self.mesh.look()
             case Tasks(tasks=tasks):
                 self.vips.follow_tasks(tasks)
+                self.overlay.follow_tasks(tasks)
                 self.mesh.look()
                 for task in tasks:
                     await self.vips.written(task.task_id)

@@ -240,9 +240,10 @@ def test_traffic_goes_on_while_the_daemon_is_gone_and_after_it_is_back(
         "nft delete table ip swarmd; nft delete table bridge swarmd",
         "ip route flush proto 93; ip rule del pref 520; ip route flush table 5200",
         "ip link del swx4096",
+        "ip link del swb4096; ip link del swb4097",
         "for p in $(ls /sys/class/net/swb4096/brif); do bridge link set dev $p hairpin off; done",
     ],
-    ids=["firewall", "tables", "routes", "tunnel", "hairpin"],
+    ids=["firewall", "tables", "routes", "tunnel", "bridges", "hairpin"],
 )
 def test_what_somebody_removed_by_hand_is_back_after_a_look(
     cluster: PlaneCluster, damage: str
@@ -253,6 +254,7 @@ def test_what_somebody_removed_by_hand_is_back_after_a_look(
         eventually_from(partial(cluster.asked, OUTSIDE, cluster.ip(number)), WEBS)
     ask = partial(cluster.asked_in, WEB_1, cluster.ip(1), port=8080)
     eventually_from(ask, WEBS)
+    eventually_from(partial(cluster.asked_in, WEB_1, "web"), WEBS)
 
 
 def test_the_engine_may_be_restarted_under_the_daemon(cluster: PlaneCluster) -> None:

@@ -78,7 +78,8 @@ class Node:
             return
         self._change(f"remove {network_id}")
         bridge = self.networks.pop(network_id).options[BRIDGE_OPTION]
-        if bridge in self.links:  # the engine does not mind that somebody else deleted it
+        # The engine does not mind that somebody else deleted it, and leaves what it did not make.
+        if bridge in self.links and "ifalias" not in self.links[bridge]:
             self.delete_link(bridge)
 
     # -- kernel
@@ -145,6 +146,9 @@ class Node:
             case ["addr", "add", _, "dev", name]:
                 self._change(line)
                 self._link(name)
+            case ["link", "set", name, "alias", alias]:
+                self._change(line)
+                self._link(name)["ifalias"] = alias
             case ["link", "set", name, "mtu", mtu, "up"]:
                 self._change(line)
                 self._link(name).update(mtu=int(mtu), flags=["UP"])

@@ -205,6 +205,7 @@ async def test_a_bridge_deleted_under_its_containers_is_made_again_and_they_are_
     assert node.changes == [
         "link add swb4097 type bridge",
         "addr add 10.0.1.1/24 dev swb4097",
+        "link set swb4097 alias swarmd",
         "link set swb4097 mtu 1450 up",
         "link set swb4097 address 02:42:0a:00:01:01",
         "link set swx4097 master swb4097 up",
@@ -217,13 +218,37 @@ async def test_a_daemon_that_died_before_it_had_put_them_back_goes_on_from_there
     node = await _with_containers()
     task = _local(101, INGRESS, STACK)
     node.delete_link("swb4097")
-    node.budget = 5
+    node.budget = 6
     with pytest.raises(PowerFailureError):
         await reconcile(node, plane(), task)
     node.budget = 10
     await reconcile(node, plane(), task)
     assert node.links["veth2"]["master"] == "swb4097"
     assert is_idle(await reconcile(node, plane(), task))
+
+
+async def test_a_bridge_that_the_engine_did_not_make_goes_with_its_network() -> None:
+    node = await _with_containers()
+    task = _local(101, INGRESS, STACK)
+    node.delete_link("swb4097")
+    await reconcile(node, plane(), task)
+    node.busy = set()
+    less = msgspec.structs.replace(plane(), networks=plane().networks[:1])
+    await reconcile(node, less)
+    assert "swb4097" in node.links
+    await reconcile(node, less)
+    assert "swb4097" not in node.links
+    await leave(*ports(node))
+    assert [name for name in node.links if name.startswith("sw")] == []
+
+
+async def test_leaving_takes_bridges_that_the_engine_did_not_make() -> None:
+    node = await _with_containers()
+    node.delete_link("swb4097")
+    await reconcile(node, plane(), _local(101, INGRESS, STACK))
+    node.busy = set()
+    await leave(*ports(node))
+    assert [name for name in node.links if name.startswith("sw")] == []
 
 
 async def test_a_container_that_has_ended_meanwhile_is_not_looked_into() -> None:
