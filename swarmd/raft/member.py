@@ -13,8 +13,9 @@ touches the core between 2 and 5: what arrives meanwhile waits.  What arrives du
 next batch, so commits are grouped without a timer.
 
 A disk that is full stops the turns where they are: nothing is acknowledged, voted or led, the others
-elect another leader, and each second the same batch is tried again.  A disk that fails otherwise
-ends the member.
+elect another leader, and each second the same batch is tried again.  A disk that hangs does so too,
+and who asks is told at once that we lead no more: agents must not stay with a leader that has been
+replaced.  A disk that fails otherwise ends the member.
 """
 
 import asyncio
@@ -50,6 +51,8 @@ log = logging.getLogger(__name__)
 
 #: A full disk is tried again so often; an empty batch follows the last one after as long.
 _DISK_S: Seconds = 1.0
+#: Looks at the turn within the longest election.
+_LOOKS = 4
 _NO_ROOM = "no space left for the raft journal"
 
 
@@ -82,7 +85,10 @@ class Member:
         self._subscribers: dict[int, Callable[[], None]] = {}
         self._subscribed_count = 0
         #: a batch waits for room on the disk
-        self._is_stuck = False
+        self._is_full = False
+        #: a turn has lasted for so long that others may lead by now
+        self._is_hung = False
+        self._turn_count = 0
         #: whom leadership is handed to, and when it was last asked
         self._successor: RaftID | None = None
         self._asked_at: Seconds = 0.0
@@ -110,6 +116,7 @@ class Member:
                 )
                 helpers = [group.create_task(dialler.run(group))]
                 helpers.append(group.create_task(cast(Snapshotter, self._snapshotter).run()))
+                helpers.append(group.create_task(self._watch(core)))
                 try:
                     await self._turns(core)
                 except SwarmError as error:
@@ -147,8 +154,7 @@ class Member:
             before = self._told(core)
             await self._turn(core)
             if self._told(core) != before:
-                for callback in list(self._subscribers.values()):
-                    callback()
+                self._tell()
             if not self._awake.is_set():
                 try:
                     async with asyncio.timeout(self._config.turn_s):
@@ -163,7 +169,29 @@ class Member:
         kernel = core.kernel
         return kernel.leader, kernel.leads, kernel.term, kernel.applied, core.configuration
 
+    def _tell(self) -> None:
+        for callback in list(self._subscribers.values()):
+            callback()
+
+    async def _watch(self, core: Core) -> None:
+        """Notice a turn that hangs, by looks: a process that was stopped looked once only."""
+        seen = looks = 0
+        while True:
+            await asyncio.sleep(self._config.election_max_s / _LOOKS)
+            looks = looks + 1 if self._turn_count == seen else 0
+            seen = self._turn_count
+            is_hung = looks > _LOOKS and len(core.configuration.voters) > 1
+            if is_hung is not self._is_hung:
+                self._is_hung = is_hung
+                log.warning("raft disk hangs" if is_hung else "raft disk goes on")
+                self._tell()
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self._is_full or self._is_hung
+
     async def _turn(self, core: Core) -> None:
+        self._turn_count += 1
         now = self._ports.clock.monotonic()
         cast(Snapshotter, self._snapshotter).turn(now)
         self._links.deliver(core, now)
@@ -196,13 +224,14 @@ class Member:
             try:
                 await self._storage.save(batch, image)
             except NoSpaceError:
-                if not self._is_stuck:
+                if not self._is_full:
                     log.error("raft disk is full", extra={"retry_s": _DISK_S})  # noqa: TRY400
-                self._is_stuck = True
+                    self._is_full = True
+                    self._tell()
                 self._proposals.refuse_queued(DiskFullError(_NO_ROOM))
                 await asyncio.sleep(_DISK_S)
             else:
-                self._is_stuck = False
+                self._is_full = False
                 return
 
     # ---- leadership -------------------------------------------------------------------------------
@@ -250,7 +279,7 @@ class Member:
 
     async def _submit(self, command: bytes | Change) -> bytes:
         core = self._leading()
-        if self._is_stuck or self._storage.journal.is_short:
+        if self._is_full or self._storage.journal.is_short:
             raise DiskFullError(_NO_ROOM)
         if self._successor is not None:
             raise NotLeaderError(None)
@@ -267,8 +296,8 @@ class Member:
 
     def _leading(self) -> Core:
         core = self._core
-        if core is None or not core.kernel.leads:
-            raise NotLeaderError(None if core is None else core.kernel.leader)
+        if core is None or self._is_hung or not core.kernel.leads:
+            raise NotLeaderError(self.leader)
         return core
 
     async def barrier(self) -> int:
@@ -325,7 +354,7 @@ class Member:
 
     def check_room(self) -> None:
         """Raise DiskFullError if this member takes no part because its disk is full."""
-        if self._is_stuck:
+        if self._is_full:
             raise DiskFullError(_NO_ROOM)
 
     def leading_term(self) -> int | None:

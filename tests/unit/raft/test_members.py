@@ -16,7 +16,6 @@ from swarmd.raft import identity
 from swarmd.raft.interface import (
     ApplyFailedError,
     CorruptError,
-    DiskFullError,
     JournalError,
     NotCaughtUpError,
     NotLeaderError,
@@ -334,49 +333,6 @@ def test_a_snapshot_that_cannot_be_written_is_tried_again_later() -> None:
         node.disk.full_names = ()
         await until(lambda: node.member.status().snapshot_index > 0)
         assert node.disk.list("raft/snapshot") == ["raft/snapshot"]
-
-    run(test)
-
-
-def test_a_full_disk_hands_leadership_on_and_recovers_by_itself() -> None:
-    async def test() -> None:
-        cluster = Cluster(RaftConfig(journal_step_bytes=4096, segment_bytes=1 << 14))
-        nodes = await cluster.grow(3)
-        nodes[0].disk.is_full = True
-        kept = 0
-        error: BaseException | None = None
-        while error is None:
-            error = await outcome(nodes[0].member.propose(bytes(500)))
-            kept += error is None
-        assert isinstance(error, DiskFullError)
-        await until(lambda: nodes[1].leads or nodes[2].leads)
-        leader = await cluster.leader()
-        await leader.member.propose(b"elsewhere")
-        await asyncio.sleep(5)
-        assert not nodes[0].task.done()
-        nodes[0].disk.is_full = False
-        await until(lambda: nodes[0].ledger.commands[-1:] == [b"elsewhere"])
-        assert len(leader.ledger.commands) == kept + 1
-
-    run(test)
-
-
-def test_a_lone_member_on_a_full_disk_refuses_and_goes_on_when_there_is_room() -> None:
-    async def test() -> None:
-        node = Cluster().found()
-        await until(lambda: node.leads)
-        node.disk.is_full = True
-        error = await outcome(node.member.propose(bytes(10_000)))
-        assert isinstance(error, OutcomeUnknownError)  # it waits for room
-        assert isinstance(await outcome(node.member.propose(b"x")), DiskFullError)
-        assert node.member.status().leader is None
-        with pytest.raises(DiskFullError):
-            node.member.check_room()
-        node.disk.is_full = False
-        await until(lambda: node.leads)
-        await node.member.propose(b"x")
-        node.member.check_room()
-        assert len(node.ledger.commands) == 2
 
     run(test)
 

@@ -93,6 +93,9 @@ class MemoryDisk:
         self.room_bytes = 1 << 40
         self.fails_sync = False
         self.syncs = 0
+        #: calls hang while it is not set
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
         self._turn = asyncio.Lock()
 
     def crash(self) -> None:
@@ -138,6 +141,7 @@ class MemoryDisk:
     async def run(self, call: Callable[[], T]) -> T:
         async with self._turn:
             await asyncio.sleep(0.0005)
+            await self.goes_on.wait()
             return call()
 
 
