@@ -24,6 +24,7 @@ from swarmd.model.assignment import SessionMessage
 from swarmd.model.dataplane import Backend, DataPlane, LocalTask, without
 from swarmd.model.devices import BRIDGE_PREFIX, VXLAN_PREFIX
 from swarmd.model.ids import NodeID, TaskID
+from swarmd.model.planeparts import PlaneChange, PlaneMirror
 from swarmd.model.task import Task
 from swarmd.overlay.carry import leave as leave_overlay
 from swarmd.overlay.loop import OverlayLoop
@@ -99,9 +100,12 @@ class DataPlanes:
             leader, session_id = session
             try:
                 items = self._links.stream(leader, methods.DATA_PLANE, session_id.encode())
+                mirror = PlaneMirror()
                 async with aclosing(items):
                     async for item in items:
-                        self._take(unpack(item, DataPlane))
+                        plane = mirror.take(unpack(item, PlaneChange))
+                        if plane is not None:
+                            self._take(plane)
             except SwarmError as error:
                 log.debug("data plane not followed", extra={"reason": str(error)})
             await asyncio.sleep(AGAIN_S)

@@ -2,7 +2,8 @@
 
 sessions     who is alive (pure)                  nodes      what sessions write into records (pure)
 assignments  what a node must have (pure)         statuses   which reports are news (pure)
-plane        what a node must know of networks (pure)
+plane        what changed of what nodes must know of networks (pure)
+planeparts   its parts, from the state (pure)
 logs         lines from agents to readers
 server       the loop: registers, beats, streams, commits
 """

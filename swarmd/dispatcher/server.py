@@ -22,10 +22,11 @@ from swarmd.dispatcher.nodes import (
     registered,
     without_engine,
 )
-from swarmd.dispatcher.plane import PlaneFeed
+from swarmd.dispatcher.plane import PlaneFeed, PlaneLog
 from swarmd.dispatcher.sessions import CONFIRM_S, TICK_S, Sessions
 from swarmd.dispatcher.statuses import accepted
 from swarmd.errors import NoLeaderError, NotPermittedError, SwarmError
+from swarmd.lib.bell import Bell
 from swarmd.model.assignment import (
     Assignments,
     Heartbeat,
@@ -89,8 +90,13 @@ class Dispatcher:
         self.logs.on_change = self._wake_everybody
         #: node → set when something changed that its streams may have to tell
         self._events: _Events = {}
-        #: the same for the data plane, which every task anywhere may change
+        #: the same for the data plane, which tasks anywhere may change
         self._plane_events: _Events = {}
+        self._planes = PlaneLog()
+        #: all that is there is to be learned: taking office
+        self._to_learn = Bell()
+        #: set when sessions may be told of the data plane
+        self._has_learned = asyncio.Event()
         #: nodes that are to be told something, news or not, so that they answer with a beat
         self._probed: set[NodeID] = set()
         self._is_over = False
@@ -110,6 +116,7 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._expire())
+                group.create_task(self._learn())
                 while True:
                     node_id = await self._suspected.get()
                     group.create_task(self._confirm(node_id))
@@ -119,6 +126,7 @@ class Dispatcher:
     def end(self) -> None:
         """The term is over: every stream ends with NoLeaderError."""
         self._is_over = True
+        self._has_learned.set()
         self._wake_everybody()
 
     def suspect(self, node_id: NodeID) -> None:
@@ -176,10 +184,13 @@ class Dispatcher:
     # ---- who is told
 
     def _on_change(self, touched: Sequence[Touched] | None) -> None:
-        for events in self._plane_events.values():
-            for event in events:
-                event.set()
-        if touched is None or any(one.kind is Kind.CLUSTER for one in touched):
+        if touched is None:
+            self._to_learn.ring()
+            self._wake_everybody()
+            return
+        if self._planes.changed(self._store.view(), touched):
+            self._wake_planes()
+        if any(one.kind is Kind.CLUSTER for one in touched):
             self._wake_everybody()
             return
         for one in touched:
@@ -192,13 +203,26 @@ class Dispatcher:
     def _wake_everybody(self) -> None:
         for node_id in self._events:
             self._wake(node_id)
-        for events in self._plane_events.values():
-            for event in events:
-                event.set()
+        self._wake_planes()
 
     def _wake(self, node_id: NodeID) -> None:
         for event in self._events.get(node_id, ()):
             event.set()
+
+    def _wake_planes(self) -> None:
+        for events in self._plane_events.values():
+            for event in events:
+                event.set()
+
+    async def _learn(self) -> None:
+        """Follow the data plane from what is there now; others have their turn meanwhile."""
+        self._to_learn.ring()
+        while True:
+            await self._to_learn.wait()
+            for _ in self._planes.learn(self._store.view()):
+                await asyncio.sleep(0)
+            self._has_learned.set()
+            self._wake_planes()
 
     # ---- what agents call
 
@@ -209,7 +233,10 @@ class Dispatcher:
         session_id = id_of(self._random.token(16))
         old = self._sessions.register(node_id, session_id, self._clock.monotonic())
         if old:
-            self._wake(node_id)  # its streams find that they are not current any more, and end
+            # Its streams find that they are not current any more, and end.
+            self._wake(node_id)
+            for event in self._plane_events.get(node_id, ()):
+                event.set()
         await self._write(lambda view, now: registered(view, node_id, request, peer.host, now))
         log.info("session began", extra={"node": node_id, "session": session_id})
         told: SessionMessage | None = None
@@ -266,14 +293,15 @@ class Dispatcher:
                 yield pack(message)
 
     async def data_plane(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
-        """Session id → DataPlanes."""
+        """Session id → PlaneChanges."""
         node_id, session_id = NodeID(peer.node_id), payload.decode()
         self._check(node_id, session_id)
-        feed = PlaneFeed(node_id)
+        feed = PlaneFeed(node_id, self._planes)
+        await self._has_learned.wait()
         async for _ in self._changes(node_id, session_id, self._plane_events):
-            plane = feed.next(self._store.view())
-            if plane is not None:
-                yield pack(plane)
+            for message in feed.next(self._store.view()):
+                yield message
+                await asyncio.sleep(0)  # a whole plane may be large
 
     async def log_subscriptions(self, peer: Peer, payload: bytes) -> AsyncGenerator[bytes, None]:
         """Session id → LogSubscriptions."""

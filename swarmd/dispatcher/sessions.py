@@ -78,10 +78,11 @@ class Sessions:
     # ---- input
 
     def takeover(self, node_ids: Iterable[NodeID], now: Seconds) -> None:
-        """A new leader gives every node one fresh grace."""
+        """A new leader gives every node that has not registered with it one fresh grace."""
         grace = 2 * GRACE_PERIODS * self.period_s
         for node_id in node_ids:
-            self._sessions[node_id] = Session(id="", deadline=now + grace, last_beat=now)
+            fresh = Session(id="", deadline=now + grace, last_beat=now)
+            self._sessions.setdefault(node_id, fresh)
 
     def register(self, node_id: NodeID, session_id: str, now: Seconds) -> str:
         """A session begins; returns the id of the one that it ends, or ""."""

@@ -9,4 +9,5 @@ Every other package speaks in these.
     service      a spec and what follows    task        one attempt to run one container
     network      asked for, allocated       devices     what our links and bridges are called
     assignment   between dispatcher and agent           dataplane   what a node must know of networks
+    planeparts   the same in parts, as it is sent
 """

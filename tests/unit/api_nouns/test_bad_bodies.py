@@ -11,7 +11,6 @@ import pytest
 from swarmd.api import respond
 from swarmd.api.message import Response
 from swarmd.api.routes import ROUTES, Kind
-from swarmd.dispatcher.plane import data_plane
 from swarmd.errors import SwarmError
 from swarmd.model.ids import ClusterID, NetworkID, NodeID
 from swarmd.model.network import Network, NetworkSpec
@@ -21,6 +20,7 @@ from swarmd.wire.container import Place, TaskNetworks, container_request
 from swarmd.wire.swarm import Standing
 from tests.unit.api_nouns.bodies import INIT, JOIN, NETWORK, NODE, SERVICE, SWARM, spoilt
 from tests.unit.api_nouns.parts import Api, FakeCluster, request, service, worker
+from tests.unit.dispatcher.follower import data_plane
 
 #: Docker gives the texts of its control API that have no code with 500, and clients know them so;
 #: the same of a network that a service names.

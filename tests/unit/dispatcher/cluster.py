@@ -3,7 +3,7 @@
 No event loop: `control` is called and its changes are applied as entries, with a growing index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -37,7 +37,7 @@ from swarmd.model.spec import (
     TaskSpec,
 )
 from swarmd.model.task import Task, TaskState, TaskStatus
-from swarmd.store.apply import apply
+from swarmd.store.apply import Touched, apply
 from swarmd.store.entry import (
     Change,
     Delete,
@@ -89,6 +89,8 @@ class Cluster:
     def __init__(self, nodes: int = 3, *, ingress: bool = True) -> None:
         self.tables = Tables()
         self.agenda = Agenda()
+        #: told of each entry
+        self.watchers: list[Callable[[Sequence[Touched]], object]] = []
         self.now = 1_000 * SECOND
         self.commit(
             PutCluster(
@@ -121,7 +123,10 @@ class Cluster:
         entry = Entry(
             time=self.now, proposer="n1", request_id=RequestID(""), changes=tuple(changes)
         )
-        self.agenda.touched(self.tables, apply(self.tables, index, entry))
+        touched = apply(self.tables, index, entry)
+        self.agenda.touched(self.tables, touched)
+        for watcher in self.watchers:
+            watcher(touched)
 
     def add_node(self, name: str, *, cpus: int = 4, memory: int = 8 * GIB, **labels: str) -> Node:
         """A node that is ready."""

@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given, settings
 
-from swarmd.dispatcher.plane import PlaneFeed, data_plane
 from swarmd.model.cluster import Cluster as ClusterRecord
 from swarmd.model.dataplane import (
     NO_TASK,
@@ -18,19 +18,25 @@ from swarmd.model.dataplane import (
 from swarmd.model.ids import NetworkID, NodeID
 from swarmd.model.network import Network, NetworkSpec
 from swarmd.model.node import NodeDescription
-from swarmd.model.spec import ContainerSpec, EndpointSpec, NetworkAttachmentConfig, PortConfig
+from swarmd.model.planeparts import PlaneChange
+from swarmd.model.spec import (
+    ContainerSpec,
+    EndpointSpec,
+    NetworkAttachmentConfig,
+    PortConfig,
+    ServiceSpec,
+)
 from swarmd.model.task import TaskState
 from swarmd.store.entry import PutCluster, PutNetwork
+from swarmd.wire.packed import unpack
 from tests.unit.dispatcher.cluster import Cluster, constraints, spec
+from tests.unit.dispatcher.follower import Follower, plane_of
 from tests.unit.dispatcher.test_allocate import attached, with_network
+from tests.unit.dispatcher.test_properties import EVENTS, happen
 
 N1, N2 = NodeID("n1"), NodeID("n2")
 INGRESS, A = NetworkID("ingress"), NetworkID("a")
 MTU = "com.docker.network.driver.mtu"
-
-
-def plane_of(cluster: Cluster, node_id: NodeID = N1) -> DataPlane:
-    return data_plane(cluster.tables.view(), node_id)
 
 
 def network_of(plane: DataPlane, network_id: NetworkID = A) -> PlaneNetwork:
@@ -323,47 +329,149 @@ def test_everything_but_the_networks_is_in_the_order_of_ids() -> None:
 
 def test_the_first_plane_is_told_and_the_same_view_only_once() -> None:
     cluster = with_web()
-    feed = PlaneFeed(N1)
-    view = cluster.tables.view()
-    assert feed.next(view) == data_plane(view, N1)
-    assert feed.next(view) is None
+    follower = Follower(cluster, N1)
+    assert follower.next() == plane_of(cluster, N1)
+    assert follower.next() is None
 
 
 def test_a_node_without_networks_is_told_so() -> None:
-    first = PlaneFeed(N1).next(Cluster(nodes=1, ingress=False).tables.view())
+    first = Follower(Cluster(nodes=1, ingress=False), N1).next()
     assert first is not None
     assert (first.node_id, first.networks) == (N1, ())
 
 
-def test_a_report_that_moves_no_traffic_is_not_told() -> None:
-    """Agents report messages, exit codes, ports all the time; each node would be sent everything."""
+def test_a_report_that_moves_no_traffic_is_not_told_and_wakes_nobody() -> None:
+    """Agents report messages, exit codes, ports all the time."""
     cluster = with_web()
-    feed = PlaneFeed(N1)
-    feed.next(cluster.tables.view())
+    follower = Follower(cluster, N1)
+    follower.next()
     for task in cluster.tasks():
         cluster.set_status(task, TaskState.RUNNING, message="still running")
-        assert feed.next(cluster.tables.view()) is None
+        assert follower.next() is None
+    assert not follower.was_woken
+
+
+def test_a_service_without_networks_wakes_nobody() -> None:
+    cluster = with_web(nodes=1)
+    follower = Follower(cluster, N1)
+    follower.next()
+    cluster.deploy(spec(1, name="plain"))
+    cluster.settle()
+    assert not follower.was_woken
 
 
 def test_a_change_elsewhere_is_not_told() -> None:
     cluster = with_web(nodes=1)
-    feed = PlaneFeed(N1)
-    feed.next(cluster.tables.view())
+    follower = Follower(cluster, N1)
+    follower.next()
     made = NetworkSpec(name="b", labels={})
     cluster.commit(PutNetwork(record=Network(id=NetworkID("b"), spec=made)))
-    cluster.deploy(spec(1, name="plain"))
-    cluster.settle()
-    assert feed.next(cluster.tables.view()) is None
+    assert follower.next() is None
 
 
 def test_a_task_that_starts_to_run_is_told_once() -> None:
     cluster = Cluster(nodes=1)
     with_network(cluster, "a", "10.9.0.0/24")
     cluster.deploy(spec(1, networks=attached("a")))
-    feed = PlaneFeed(N1)
-    feed.next(cluster.tables.view())
+    follower = Follower(cluster, N1)
+    follower.next()
     cluster.settle()
-    plane = feed.next(cluster.tables.view())
+    plane = follower.next()
     assert plane is not None
     assert backend_nodes(plane) == ["n1"]
-    assert feed.next(cluster.tables.view()) is None
+    assert follower.next() is None
+
+
+def test_one_task_that_starts_is_told_in_two_parts_whatever_else_there_is() -> None:
+    cluster = with_web(nodes=2, replicas=60)
+    follower = Follower(cluster, N1)
+    follower.next()
+    cluster.deploy(spec(61, networks=attached("a")))
+    cluster.settle()
+    follower.next()
+    kinds = [type(part) for part in follower.parts]
+    assert sorted(kind.__name__ for kind in kinds) == ["BackendPart", "EndpointPart"]
+
+
+def test_a_large_plane_is_sent_in_portions_that_sessions_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("swarmd.dispatcher.plane.PORTION_PARTS", 10)
+    cluster = with_web(nodes=2, replicas=60)
+    first, second = Follower(cluster, N1), Follower(cluster, N2)
+    second.log = first.log
+    messages = [list(f.messages()) for f in (first, second)]
+    assert len(messages[0]) > 12
+    assert messages[0][2] is messages[1][2]
+    assert max(len(unpack(m, PlaneChange).parts) for m in messages[0]) <= 10
+
+
+def test_a_session_that_begins_reads_what_changed_since_the_portions_were_made() -> None:
+    cluster = with_web(nodes=2, replicas=3)
+    first = Follower(cluster, N1)
+    first.next()
+    cluster.set_status(cluster.running()[0], TaskState.FAILED)
+    second = Follower(cluster, N1, first.log)
+    assert second.next() == plane_of(cluster, N1)
+
+
+def test_a_session_that_read_nothing_for_too_long_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("swarmd.dispatcher.plane.KEPT_CHANGES", 5)
+    cluster = with_web(nodes=2, replicas=3)
+    follower = Follower(cluster, N1)
+    follower.next()
+    cluster.deploy(spec(9, networks=attached("a")))
+    cluster.settle()
+    assert follower.next() == plane_of(cluster, N1)
+
+
+def test_what_happens_while_a_whole_plane_is_sent_is_told_after_it() -> None:
+    cluster = with_web(nodes=2, replicas=3)
+    follower = Follower(cluster, N1)
+    messages = follower.messages()
+    follower.take(next(messages))
+    cluster.deploy(spec(5, networks=attached("a")))
+    cluster.settle()
+    for message in messages:
+        follower.take(message)
+    assert follower.next() == plane_of(cluster, N1)
+
+
+def test_a_node_that_joins_a_network_later_is_told_of_all_of_it() -> None:
+    cluster = with_web(nodes=2, replicas=1)
+    [task] = cluster.tasks()
+    other = N2 if task.node_id == N1 else N1
+    follower = Follower(cluster, other)
+    follower.next()
+    cluster.deploy(spec(2, networks=attached("a")))
+    cluster.settle()
+    assert follower.next() == plane_of(cluster, other)
+    assert {n.id for n in plane_of(cluster, other).networks} == {INGRESS, A}
+
+
+@given(EVENTS)
+@settings(max_examples=60, deadline=None)
+def test_changes_come_to_the_same_as_everything_anew(events: list[tuple[str, int, int]]) -> None:
+    """Whatever happens, and however seldom a session reads."""
+    cluster = Cluster()
+    for name in "ab":
+        with_network(cluster, name, f"10.{ord(name)}.0.0/24")
+    followers = [Follower(cluster, node_id) for node_id in (N1, N2)]
+    for number, (what, index, variant) in enumerate(events):
+        if what == "deploy":
+            cluster.deploy(networked(index, variant))
+        else:
+            happen(cluster, (what, index, variant))
+        for follower in followers[: 1 + number % 2]:
+            follower.next()
+            assert follower.plane == plane_of(cluster, follower.node_id)
+
+
+def networked(number: int, variant: int) -> ServiceSpec:
+    """A service in one network, in two, published, or in none."""
+    networks = [attached("a"), attached("a", "b"), (), attached("b")][variant]
+    ports = EndpointSpec(ports=(PortConfig(target_port=80),)) if number % 2 else None
+    name = f"s{number % 3}"
+    return spec(number, name=name, networks=networks, endpoint_spec=ports)

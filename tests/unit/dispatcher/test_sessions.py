@@ -98,6 +98,14 @@ def test_a_new_leader_gives_everybody_one_fresh_grace() -> None:
     assert gone == [(A, 130.0)]
 
 
+def test_a_node_that_registers_before_the_takeover_keeps_its_session() -> None:
+    """It was waiting for a leader, and calls in the very moment."""
+    core = sessions(A, at=100.0)
+    core.takeover([A, B], 100.1)
+    assert core.is_current(A, "session of a")
+    assert core.beat(A, "session of a", 101.0)
+
+
 def test_a_node_that_said_goodbye_has_its_own_grace() -> None:
     core = sessions(A)
     core.leave(A, "session of a", 0.0)
