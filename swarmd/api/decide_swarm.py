@@ -30,6 +30,17 @@ def check_spec(spec: ClusterSpec) -> None:
         raise InvalidArgumentError("minimum certificate expiry time is: 1h0m0s")
     if spec.dispatcher.heartbeat_period < 0:
         raise InvalidArgumentError("heartbeat time period cannot be a negative duration")
+    raft = spec.raft
+    counts = (
+        raft.snapshot_interval,
+        raft.keep_old_snapshots,
+        raft.log_entries_for_slow_followers,
+        raft.election_tick,
+        raft.heartbeat_tick,
+    )
+    # Unsigned in Go, where its decoder refuses them.
+    if min(counts) < 0:
+        raise BadRequestError("the settings of raft cannot be negative")
     if spec.encryption_config.auto_lock_managers:
         raise UnsupportedError("locking managers (autolock) is not supported yet")
 

@@ -127,6 +127,11 @@ async def test_a_join_token_is_rotated_alone(api: Api, flag: str, changed: str, 
             INVALID + "heartbeat time period cannot be a negative duration",
         ),
         (
+            {"Raft": {"LogEntriesForSlowFollowers": -1}},
+            400,
+            "the settings of raft cannot be negative",
+        ),
+        (
             {"EncryptionConfig": {"AutoLockManagers": True}},
             501,
             "rpc error: code = Unimplemented desc = locking managers (autolock) is not supported yet",
