@@ -131,10 +131,10 @@ class Node:
         )
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.links.run())
-                group.create_task(self.peers.run())
                 group.create_task(self.managing.run())
                 for name, run in (
+                    ("links", self.links.run),
+                    ("peers", self.peers.run),
                     ("gossip", self._gossip),
                     ("agent", self.agent.run),
                     ("certificate", self._renew),
