@@ -55,8 +55,9 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
 MIX = Mix()
 
 
-#: In the words of a violation: an id, a host or a service.
-_SUSPECT = re.compile(rf"\b([0-9a-z]{{25}}|h\d+|{'|'.join(NAMES)})\b")
+#: In the words of a violation: an id; a host or a service.
+_ID = re.compile(r"\b([0-9a-z]{25})\b")
+_NAME = re.compile(rf"\b(h\d+|{'|'.join(NAMES)})\b")
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """A line of what became of it; of a violation also how to look into it."""
         if not self.violation:
             return f"{self.command}: {self.answered} requests, {self.steps} steps"
-        suspect = _SUSPECT.search(self.violation)
+        suspect = _ID.search(self.violation) or _NAME.search(self.violation)
         story = f" --story {suspect[1]}" if suspect else ""
         return f"{self.violation}\nto see it again: {self.command}{story}"
 
