@@ -62,6 +62,8 @@ _ALWAYS: Mapping[type[msgspec.Struct], frozenset[str]] = {
     CAConfig: frozenset({"node_cert_expiry"}),
     EncryptionConfig: frozenset(EncryptionConfig.__struct_fields__),
 }
+#: int64 and uint64
+_NUMBERS = (-(2**63), 2**64 - 1)
 #: Fields that are written as null although they have no value.
 _NULLED: Mapping[type[msgspec.Struct], frozenset[str]] = {
     Privileges: frozenset({"credential_spec", "selinux_context"}),
@@ -69,8 +71,30 @@ _NULLED: Mapping[type[msgspec.Struct], frozenset[str]] = {
 
 
 def parse(body: bytes) -> Any:
-    """JSON as Python's own types.  Raises msgspec.DecodeError."""
-    return msgspec.json.decode(body)
+    """JSON as Python's own types.
+
+    Raises msgspec.DecodeError, also for numbers that Go's types and the log's entries do not hold.
+    """
+    try:
+        value = msgspec.json.decode(body)
+        _check_numbers(value)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
+    except UnicodeError as error:
+        raise msgspec.DecodeError(f"JSON is not UTF-8: {error}") from error
+    return value
+
+
+def _check_numbers(value: Any) -> None:
+    if isinstance(value, int):
+        if not _NUMBERS[0] <= value <= _NUMBERS[1]:
+            raise msgspec.DecodeError("a number does not fit into 64 bits")
+    elif isinstance(value, dict):
+        for part in value.values():
+            _check_numbers(part)
+    elif isinstance(value, list):
+        for part in value:
+            _check_numbers(part)
 
 
 def decode(body: bytes, kind: type[R]) -> R:

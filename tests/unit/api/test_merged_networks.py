@@ -136,6 +136,18 @@ async def test_scope_and_driver_decide_whose_a_new_network_is(
     assert created == ("id-of-new" if is_cluster else "engines")
 
 
+@pytest.mark.parametrize(
+    "body", [b"{", b"[" * 100_000, b'{"Name": "\xff"}', b'{"x": 1%s}' % (b"0" * 30)]
+)
+@pytest.mark.parametrize("path", ["/networks/create", "/networks/o1/connect", "/containers/create"])
+async def test_a_body_that_cannot_be_read_is_the_engines_to_refuse(
+    client: aiohttp.ClientSession, engine: FakeEngine, path: str, body: bytes
+) -> None:
+    engine.on(f"POST {path}", lambda: says(b'{"message":"invalid JSON"}', status=400))
+    async with client.post(path, data=body, headers={"Content-Type": "application/json"}) as answer:
+        assert (answer.status, await answer.json()) == (400, {"message": "invalid JSON"})
+
+
 async def test_a_new_network_may_not_take_a_cluster_networks_name_or_our_label(
     client: aiohttp.ClientSession,
 ) -> None:

@@ -104,6 +104,7 @@ def test_an_unknown_filter_is_named() -> None:
         ("", "invalid syntax"),
         ("-1", "invalid syntax"),
         ("18446744073709551616", "value out of range"),
+        ("9" * 5000, "value out of range"),
     ],
 )
 def test_an_update_has_to_name_the_version_that_it_is_of(text: str, reason: str) -> None:

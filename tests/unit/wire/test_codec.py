@@ -17,7 +17,7 @@ from swarmd.model.spec import (
     TaskSpec,
     UpdateConfig,
 )
-from swarmd.wire.codec import at_path, convert, decode, to_docker
+from swarmd.wire.codec import at_path, convert, decode, parse, to_docker
 from swarmd.wire.service import decode_spec
 
 #: `docker service create` with every flag that ends up in a spec, as CLI 28 sends it.
@@ -286,3 +286,24 @@ def test_any_json_is_a_record_or_a_refusal(value: object) -> None:
         except (msgspec.ValidationError, BadRequestError):
             continue
         assert convert(to_docker(record), kind) == record
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[" * 100_000,
+        b'{"a": "\xff"}',
+        b'{"a": [18446744073709551616]}',
+        b"-9223372036854775809",
+    ],
+)
+def test_what_no_record_can_hold_is_not_parsed(body: bytes) -> None:
+    """Nested without end, no UTF-8, or with a number that Go's types and the log do not know."""
+    with pytest.raises(msgspec.DecodeError):
+        parse(body)
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**64 - 1])
+def test_the_ends_of_gos_numbers_are_parsed(number: int) -> None:
+    assert parse(b'{"a": %d}' % number) == {"a": number}
