@@ -1,6 +1,7 @@
 """The leader's mind: a row of passes over the services that something touched.
 
-    of a service:  orphan → enforce → restart → replicated | global → update → release → reap
+    of a service:  orphan → enforce → restart → replicated | global → update
+                   → withdraw → release → reap
     across:        allocate (networks, then services and tasks) → place → allocate (nodes)
 
 Each pass sees the cluster as those before it would leave it, so a new service goes from its spec to
@@ -23,7 +24,7 @@ from swarmd.dispatcher.control.global_services import global_service
 from swarmd.dispatcher.control.plan import Draft
 from swarmd.dispatcher.control.reap import reap, reap_gone
 from swarmd.dispatcher.control.replicated import replicated
-from swarmd.dispatcher.control.restart import release, restart
+from swarmd.dispatcher.control.restart import release, restart, withdraw
 from swarmd.dispatcher.control.step import ROUND_TASKS, Step, earliest
 from swarmd.dispatcher.control.update import update
 from swarmd.dispatcher.scheduler.place import place
@@ -104,7 +105,7 @@ def _row(view: View, service_id: ServiceID) -> tuple[Pass, ...]:
     service = view.service(service_id)
     assert service is not None
     orchestrate = replicated if view.spec(service).is_replicated else global_service
-    return (enforce, restart, orchestrate, update, release, reap)
+    return (enforce, restart, orchestrate, update, withdraw, release, reap)
 
 
 def _allocate_and_place(draft: Draft, service_id: ServiceID, now: Timestamp) -> bool:

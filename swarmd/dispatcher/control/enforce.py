@@ -17,7 +17,8 @@ from swarmd.dispatcher.control.restart import follow
 from swarmd.dispatcher.control.slots import key_of, roster
 from swarmd.dispatcher.control.step import NOTHING, Portion, Step, Wake, earliest
 from swarmd.dispatcher.scheduler.constraints import matches
-from swarmd.model.ids import NodeID
+from swarmd.dispatcher.scheduler.resources import unfounded
+from swarmd.model.ids import NodeID, TaskID
 from swarmd.model.node import Availability, Node, NodeState
 from swarmd.model.service import Service
 from swarmd.model.spec import SECOND, Placement, Reservations
@@ -35,7 +36,8 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
     spec = view.spec(service)
     placement = spec.task_template.placement or Placement()
     reserved = reservations(spec)
-    if not (placement.constraints or reserved.nano_cpus or reserved.memory_bytes):
+    has_reserved = reserved.nano_cpus or reserved.memory_bytes or reserved.generic_resources
+    if not (placement.constraints or has_reserved):
         return NOTHING
     tasks = view.tasks_of(service.id).values()
     suspects = {
@@ -46,6 +48,7 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
         and (
             not matches(placement.constraints, node)
             or _is_overcommitted(node, view.usage(node.id), reserved)
+            or _unfounded(view, node, reserved)
         )
     }
     if not suspects:
@@ -59,7 +62,9 @@ def enforce(view: View, service: Service, now: Timestamp) -> Step:
             continue
         if not matches(placement.constraints, node):
             err = "assigned node no longer meets constraints"
-        elif _is_overcommitted(node, usage, reserved):
+        elif _is_overcommitted(node, usage, reserved) or (
+            task.id in _unfounded(view, node, reserved)
+        ):
             err = "insufficient resources on assigned node"
         else:
             continue
@@ -78,6 +83,13 @@ def _rejection(
     yield PatchTask(id=task.id, desired_state=TaskState.SHUTDOWN, status=status)
     if not _has_another(view, service, task):
         yield from follow(view, service, task, now)
+
+
+def _unfounded(view: View, node: Node, reserved: Reservations) -> Collection[TaskID]:
+    """Tasks on the node that claim units which it does not have."""
+    if not reserved.generic_resources or node.description is None:
+        return ()
+    return unfounded(node, view.tasks_on(node.id).values())
 
 
 def _has_another(view: View, service: Service, task: Task) -> bool:

@@ -28,7 +28,7 @@ from swarmd.model.ids import NO_NODE, NodeID, Version
 from swarmd.model.node import NodeState
 from swarmd.model.service import Service
 from swarmd.model.spec import RestartCondition, RestartPolicy, ServiceSpec
-from swarmd.model.task import Task, TaskState
+from swarmd.model.task import Task, TaskState, TaskStatus
 from swarmd.ports import Timestamp
 from swarmd.store.entry import Change, PatchTask, PutTask
 from swarmd.store.view import View
@@ -166,6 +166,19 @@ def release(view: View, service: Service, now: Timestamp) -> Step:
         elif not portion.takes([PatchTask(id=task.id, desired_state=TaskState.RUNNING)]):
             break
     return portion.step(min(later, default=None))
+
+
+def withdraw(view: View, service: Service, now: Timestamp) -> Step:
+    """End tasks that were asked to stop before a node had them: no agent will say it for them."""
+    portion = Portion()
+    for task in roster(view, service).history:
+        if task.state.rank < TaskState.ASSIGNED.rank:
+            status = TaskStatus(
+                state=TaskState.SHUTDOWN, timestamp=now, message="shutdown", err=task.status.err
+            )
+            if not portion.takes([PatchTask(id=task.id, status=status)]):
+                break
+    return portion.step()
 
 
 def _longest_wait(spec: ServiceSpec) -> int:

@@ -5,6 +5,7 @@ A kind is discrete (a count) or named (a set of values).  A request is a count; 
 
 from collections.abc import Iterable, Sequence
 
+from swarmd.model.ids import TaskID
 from swarmd.model.node import Node
 from swarmd.model.spec import DiscreteResource, GenericResource, NamedResource
 from swarmd.model.task import Task
@@ -23,6 +24,20 @@ def unclaimed(node: Node, tasks: Iterable[Task]) -> Free:
             for claimed in task.generic_resources:
                 _take(free, claimed)
     return free
+
+
+def unfounded(node: Node, tasks: Iterable[Task]) -> set[TaskID]:
+    """Tasks that claim what the node does not have, or not any more; older ones keep theirs."""
+    free = unclaimed(node, ())
+    lost: set[TaskID] = set()
+    claiming = [task for task in tasks if task.holds_resources and task.generic_resources]
+    for task in sorted(claiming, key=lambda task: (task.created_at, task.id)):
+        if all(_is_free(free, claimed) for claimed in task.generic_resources):
+            for claimed in task.generic_resources:
+                _take(free, claimed)
+        else:
+            lost.add(task.id)
+    return lost
 
 
 def can_claim(wanted: Sequence[GenericResource], free: Free) -> bool:
@@ -70,6 +85,16 @@ def _add(free: Free, resource: GenericResource) -> None:
         values = free.setdefault(named.kind, [])
         if isinstance(values, list):
             values.append(named.value)
+
+
+def _is_free(free: Free, claimed: GenericResource) -> bool:
+    if claimed.named_resource_spec is not None:
+        named = claimed.named_resource_spec
+        values = free.get(named.kind)
+        return isinstance(values, list) and named.value in values
+    spec = claimed.discrete_resource_spec
+    have = free.get(spec.kind, 0) if spec is not None else 0
+    return spec is None or (isinstance(have, int) and have >= spec.value)
 
 
 def _take(free: Free, resource: GenericResource) -> None:
