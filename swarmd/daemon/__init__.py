@@ -10,6 +10,7 @@ authority    the CA's calls
 managing     comes and goes with the node's role          manager    what a manager adds to a node
 membership   raft members follow the nodes' records       gossip_keys  a new one twice a day
 dispatching  the agent's client of the dispatcher         following  which manager it asks
-dataplane    the newest data plane, without the dead      withdrawals  tasks that serve no more
+dataplane    what the leader says of networks, for the loops
+serving      the same, without what is gone               withdrawals  telling others what is gone
 witness      what this node can say of another's life
 """

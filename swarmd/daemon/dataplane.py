@@ -12,18 +12,19 @@ from swarmd.agent.presence import LocalContainer
 from swarmd.daemon import methods
 from swarmd.daemon.links import Links
 from swarmd.daemon.ports import Ports
-from swarmd.daemon.withdrawals import Tell, Withdrawals, Withdrawn
+from swarmd.daemon.serving import Serving
+from swarmd.daemon.withdrawals import TOLD_S, Tell, Withdrawals, Withdrawn
 from swarmd.dns.server import Resolver
 from swarmd.dns.upstreams import Upstreams
-from swarmd.errors import EngineError, SwarmError
+from swarmd.errors import EngineError, SwarmError, UnavailableError
 from swarmd.ingress.loop import MeshLoop
 from swarmd.ingress.loop import leave as leave_mesh
 from swarmd.ingress.vips import VipLoop
 from swarmd.lib.tasks import supervise
 from swarmd.model.assignment import SessionMessage
-from swarmd.model.dataplane import Backend, DataPlane, LocalTask, without
+from swarmd.model.dataplane import LocalTask
 from swarmd.model.devices import BRIDGE_PREFIX, VXLAN_PREFIX
-from swarmd.model.ids import NodeID, TaskID
+from swarmd.model.ids import NodeID
 from swarmd.model.planeparts import PlaneChange, PlaneMirror
 from swarmd.model.task import Task
 from swarmd.overlay.carry import leave as leave_overlay
@@ -48,7 +49,7 @@ class DataPlanes:
         upstreams: Upstreams,
         tell_peer: Tell,
     ) -> None:
-        self._ports, self._links, self._node_id = ports, links, node_id
+        self._ports, self._links = ports, links
         self._mesh = MeshLoop(ports.kernel)
         self._overlay = OverlayLoop(ports.engine, ports.kernel, on_made=self._mesh.look)
         self._vips = VipLoop(ports.kernel)
@@ -56,14 +57,9 @@ class DataPlanes:
             self._vips.written, listen=ports.resolver_sockets, servers=upstreams.local
         )
         self._upstreams = upstreams.reachable
-        self._plane: DataPlane | None = None
-        self._dead: set[NodeID] = set()
-        #: tasks of this node that traffic may go to; None until the agent has looked
-        self._serving: frozenset[TaskID] | None = None
+        self._serving = Serving(node_id)
         #: processes of this node's containers
         self._pids: frozenset[int] = frozenset()
-        #: tasks that serve no more, by the word of their own node
-        self._withdrawn: dict[TaskID, NodeID] = {}
         self._withdrawals = Withdrawals(tell_peer)
         #: (leader's address, session id)
         self._session: tuple[str, str] | None = None
@@ -105,7 +101,8 @@ class DataPlanes:
                     async for item in items:
                         plane = mirror.take(unpack(item, PlaneChange))
                         if plane is not None:
-                            self._take(plane)
+                            self._serving.take(plane)
+                            self._tell()
             except SwarmError as error:
                 log.debug("data plane not followed", extra={"reason": str(error)})
             await asyncio.sleep(AGAIN_S)
@@ -117,24 +114,10 @@ class DataPlanes:
                 if not name or name.startswith((BRIDGE_PREFIX, VXLAN_PREFIX)):
                     self.look()
 
-    def _take(self, plane: DataPlane) -> None:
-        self._plane = plane
-        if self._withdrawn:
-            # Once it has no endpoint any more, no plane will name it again.
-            known = {e.task_id for network in plane.networks for e in network.endpoints}
-            self._withdrawn = {i: node for i, node in self._withdrawn.items() if i in known}
-        self._tell()
-
-    def _is_gone(self, backend: Backend) -> bool:
-        if backend.node_id == self._node_id:
-            return self._serving is not None and backend.task_id not in self._serving
-        is_withdrawn = self._withdrawn.get(backend.task_id) == backend.node_id
-        return is_withdrawn or backend.node_id in self._dead
-
     def _tell(self) -> None:
-        if self._plane is None:
+        plane = self._serving.plane()
+        if plane is None:
             return
-        plane = without(self._plane, self._is_gone)
         # Forwarding entries before the names and maps that send traffic there.
         self._overlay.follow(plane)
         self._mesh.follow(plane)
@@ -153,10 +136,13 @@ class DataPlanes:
 
     async def withdrawn(self, peer: Peer, payload: bytes) -> bytes:
         """Withdrawn → empty, once no table here leads to these tasks of the peer."""
-        for task_id in unpack(payload, Withdrawn).task_ids:
-            self._withdrawn[task_id] = NodeID(peer.node_id)
+        self._serving.withdraw(NodeID(peer.node_id), unpack(payload, Withdrawn).task_ids)
         self._tell()
-        await self._settled()
+        try:
+            async with asyncio.timeout(TOLD_S):
+                await self._settled()
+        except TimeoutError:
+            raise UnavailableError("the tables are not written yet") from None
         return b""
 
     async def _settled(self) -> None:
@@ -179,12 +165,9 @@ class DataPlanes:
 
     def on_local(self, containers: tuple[LocalContainer, ...]) -> None:
         """All tasks that have a container here."""
-        before, self._serving = (
-            self._serving,
-            frozenset(c.task.id for c in containers if c.is_serving),
-        )
-        if before is not None and self._plane is not None:
-            self._withdrawals.announce(sorted(before - self._serving), self._plane)
+        ended = self._serving.serve([c.task.id for c in containers if c.is_serving])
+        if self._serving.told is not None:
+            self._withdrawals.announce(ended, self._serving.told)
         tasks = {c.task.id: _local_task(c) for c in containers if c.pid}
         self._vips.follow_tasks(list(tasks.values()))
         self._overlay.follow_tasks(list(tasks.values()))
@@ -197,13 +180,8 @@ class DataPlanes:
 
     def on_liveness(self, node_id: NodeID, *, is_alive: bool) -> None:
         """Gossip saw a node come or go."""
-        before = len(self._dead)
-        if is_alive:
-            self._dead.discard(node_id)
-        else:
-            self._dead.add(node_id)
-        if len(self._dead) != before:
-            self._tell()
+        self._serving.live(node_id, is_alive=is_alive)
+        self._tell()
 
     async def networks_ready(self, task: Task) -> TaskNetworks:
         """A task's endpoints, once its networks stand on this node."""
