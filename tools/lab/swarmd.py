@@ -104,6 +104,11 @@ class HostSwarmd:
                 raise LabError(f"{self.host}: swarmd {pid} does not stop")
             time.sleep(0.01)
 
+    def descriptors(self) -> int:
+        """Files and sockets that it has open, 0 if it does not run."""
+        pid = self.pid()
+        return 0 if pid is None else len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
     def log_end(self) -> str:
         """The last lines it wrote."""
         try:
