@@ -22,6 +22,7 @@ class ContainerRules:
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
         self._shared: dict[frozenset[NetworkID], list[str]] = {}
+        self._backends: dict[frozenset[NetworkID], frozenset[str]] = {}
 
     def of(self, task: LocalTask) -> str:
         """The transaction that makes a container's table what it is to be."""
@@ -35,6 +36,20 @@ class ContainerRules:
             *_closed_ingress(self._plane, task),
         ]
         return "\n".join(lines) + "\n"
+
+    def backends(self, task: LocalTask) -> frozenset[str]:
+        """Addresses that the VIPs of its networks lead to."""
+        networks = frozenset(task.addresses)
+        if networks not in self._backends:
+            self._backends[networks] = frozenset(
+                address
+                for service in self._plane.services
+                for part in service.networks
+                if part.network_id in networks and part.virtual_ips
+                for backend in part.backends
+                for address in ipv4(backend.addresses)
+            )
+        return self._backends[networks]
 
 
 def _virtual_ips(plane: DataPlane, networks: Collection[NetworkID]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from swarmd.ingress.lingering import forget_in_container, list_command
 from swarmd.ingress.vip import ContainerRules
 from swarmd.lib.bell import Bell
 from swarmd.lib.settled import Settled
@@ -30,6 +31,8 @@ class _Written(msgspec.Struct, frozen=True):
     container_id: str
     pid: int
     text: str
+    #: addresses that it leads to
+    backends: frozenset[str]
 
 
 class VipLoop:
@@ -90,7 +93,7 @@ class VipLoop:
         missing = []
         texts = ContainerRules(plane)
         for task in tasks.values():
-            wanted = _Written(task.container_id, task.pid, texts.of(task))
+            wanted = _Written(task.container_id, task.pid, texts.of(task), texts.backends(task))
             if self._written.get(task.task_id) != wanted:
                 missing.append((task.task_id, wanted))
         async with asyncio.TaskGroup() as group:
@@ -111,5 +114,20 @@ class VipLoop:
         except OSError as error:
             log.warning("VIPs not written", extra={"task": task_id, "reason": str(error)})
             return False
+        before = self._written.get(task_id)
         self._written[task_id] = wanted
+        if before is not None and before.pid == wanted.pid:
+            await self._forget(task_id, wanted.pid, before.backends - wanted.backends)
         return True
+
+    async def _forget(self, task_id: TaskID, pid: int, gone: frozenset[str]) -> None:
+        """Datagrams go nowhere any more that the table does not lead."""
+        if not gone:
+            return
+        try:
+            listed = await self._kernel.output(*list_command(pid))
+            for command in forget_in_container(pid, listed, gone):
+                await self._kernel.run(*command)
+        except OSError as error:
+            # It has ended, as a rule; otherwise the entries end by themselves once it is silent.
+            log.debug("datagrams not led away", extra={"task": task_id, "reason": str(error)})

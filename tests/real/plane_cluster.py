@@ -246,9 +246,16 @@ class PlaneCluster:
         argv = [sys.executable, "-S", "-c", _ASK_DATAGRAM, address, str(UDP_PORT)]
         return _seen(self.lab.run(self.host(number), argv, is_checked=False))
 
-    def ask_until_another(self, number: int, address: str) -> "subprocess.Popen[str]":
-        """One UDP socket that goes on asking: prints who answers first, and who answers then."""
-        argv = [sys.executable, "-S", "-c", _ASK_UNTIL_ANOTHER, address, str(UDP_PORT)]
+    def ask_until_another(
+        self, number: int, address: str, *, task_id: TaskID | None = None
+    ) -> "subprocess.Popen[str]":
+        """One UDP socket that goes on asking: prints who answers first, and who answers then.
+
+        On a host, or in the network of a task there.
+        """
+        port = 53 if task_id else UDP_PORT
+        enter = ["nsenter", "-t", str(self.containers[task_id].pid), "-n", "--"] if task_id else []
+        argv = [*enter, sys.executable, "-S", "-c", _ASK_UNTIL_ANOTHER, address, str(port)]
         return self.lab.popen(self.host(number), argv, output=subprocess.PIPE)
 
     def connecting(

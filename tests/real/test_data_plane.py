@@ -186,11 +186,15 @@ def test_a_backend_that_is_withdrawn_gets_no_new_connection_anywhere(
         eventually_from(partial(cluster.asked_in, CLIENT_3, "web"), WEBS)
 
 
+@pytest.mark.parametrize("is_inside", [False, True], ids=["published", "vip"])
 def test_a_socket_that_goes_on_sending_datagrams_moves_to_a_backend_that_is_left(
-    cluster: PlaneCluster,
+    cluster: PlaneCluster, is_inside: bool
 ) -> None:
     """Statsd, syslog: one socket for the life of a program."""
-    asking = cluster.ask_until_another(OUTSIDE, cluster.ip(3))
+    if is_inside:
+        asking = cluster.ask_until_another(3, VIP, task_id=CLIENT_3)
+    else:
+        asking = cluster.ask_until_another(OUTSIDE, cluster.ip(3))
     assert asking.stdout is not None
     try:
         first = TaskID(asking.stdout.readline().strip())

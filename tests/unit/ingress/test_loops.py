@@ -31,6 +31,8 @@ class Recorder:
         #: published ports that are kept from others, and ports that others have
         self.held: set[tuple[str, int]] = set()
         self.taken: set[tuple[str, int]] = set()
+        #: what a container has sent to VIPs, as conntrack lists it
+        self.datagrams = ""
 
     def _do(self, what: str) -> None:
         self.done.append(what)
@@ -58,6 +60,8 @@ class Recorder:
             raise OSError("iptables: No chain/target/match by that name.")
         elif "master" in argv and not self.has_bridge:
             raise OSError('Device "swb4096" does not exist.')
+        if argv[0] == "nsenter":
+            return self.datagrams
         if argv[0] == "ss":
             port = argv[-1].removeprefix("sport = ")
             return f'LISTEN 0 9 0.0.0.0{port} 0.0.0.0:* users:(("nginx",pid=7,fd=6))\n'
@@ -73,6 +77,8 @@ class Recorder:
         return held
 
     async def run(self, *argv: str) -> int:
+        if "-D" in argv:
+            self._do(" ".join(argv))
         return 0 if self.has_firewall or argv[0] != "iptables" else 1
 
 
@@ -288,6 +294,32 @@ async def test_a_table_is_written_once_and_again_only_if_it_changed() -> None:
         await until(recorder, 4)
         running.cancel()
     assert [pid for pid, _ in recorder.written] == [8, 9, 8, 9]
+
+
+async def test_datagrams_of_a_container_to_a_backend_that_left_are_decided_anew() -> None:
+    """Statsd behind a VIP: one socket for the life of a program."""
+    recorder = Recorder()
+    recorder.datagrams = (
+        "udp 17 29 src=10.0.1.113 dst=10.0.1.200 sport=4 dport=8125 "
+        "src=10.0.1.102 dst=10.0.1.113 sport=8125 dport=4 mark=0 use=1\n"
+        "udp 17 9 src=127.0.0.1 dst=127.0.0.11 sport=5 dport=53 [UNREPLIED] "
+        "src=127.0.0.11 dst=127.0.0.1 sport=3 dport=5 mark=0 use=1\n"
+    )
+    vips = VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(vips.run())
+        vips.follow(plane(3))
+        vips.follow_tasks([task(CLIENT_3, 8)])
+        await vips.written(CLIENT_3)
+        vips.follow(without_tasks(plane(3), {WEB_1}))
+        await vips.settled()
+        vips.follow(without_tasks(plane(3), {WEB_1, WEB_2}))
+        await vips.settled()
+        running.cancel()
+    assert recorder.done == [
+        *("nft", "nft", "nft"),
+        "nsenter -t 8 -n -- conntrack -D -p udp --reply-src 10.0.1.102",
+    ]
 
 
 async def test_a_container_that_was_started_again_gets_its_table_again() -> None:
