@@ -33,8 +33,6 @@ class Checkers:
         self._states: dict[tuple[str, int], bytes] = {}
         #: term → who led in it
         self._leaders: dict[int, str] = {}
-        #: the newest that anybody knows
-        self._term = 0
         #: task → (state's rank, node)
         self._tasks: dict[str, tuple[int, str]] = {}
         #: managers that are watched; kept, so that none gets another's id
@@ -45,31 +43,32 @@ class Checkers:
 
     def look(self) -> None:
         """Watch managers that are new, and see who leads."""
-        for machine in self._world.live():
-            node = machine.daemon.node if machine.daemon else None
-            manager = node.managing.manager if node else None
-            if manager is None:
-                continue
+        managers = [(m, manager) for m in self._world.live() if (manager := _manager(m))]
+        for machine, manager in managers:
             if not any(manager is one for one in self._watched):
                 self._watched.append(manager)
                 self._remembers(machine, manager.store.view())
                 manager.store.watch(partial(self._applied, machine, manager))
-            self._leads(machine, manager)
+        statuses = [(machine, manager, manager.raft.status()) for machine, manager in managers]
+        # Of all that can be asked now: whoever led a moment ago may not know yet that it does not.
+        newest = max((status.term for _, _, status in statuses), default=0)
+        for machine, manager, status in statuses:
+            if status.is_leader:
+                self._leads(machine, status.term)
+                if manager.is_leader() and status.term == newest:
+                    self._knows_all(machine, manager.store.view())
 
-    def _leads(self, machine: Machine, manager: Manager) -> None:
-        """One leader in a term; the newest one knows everything that was acknowledged."""
-        status = manager.raft.status()
-        self._term = max(self._term, status.term)
-        if not status.is_leader:
-            return
-        other = self._leaders.setdefault(status.term, machine.name)
+    def _leads(self, machine: Machine, term: int) -> None:
+        """One leader in a term."""
+        other = self._leaders.setdefault(term, machine.name)
         if other != machine.name:
-            self._world.violate(f"two leaders in term {status.term}: {other} and {machine.name}")
-        if manager.is_leader() and status.term == self._term:
-            view = manager.store.view()
-            for write in self._client.acknowledged.values():
-                if view.answered(write.request_id) != write.index:
-                    self._misses(f"{machine.name}, the leader,", view, write)
+            self._world.violate(f"two leaders in term {term}: {other} and {machine.name}")
+
+    def _knows_all(self, machine: Machine, view: View) -> None:
+        """The newest leader has everything that was acknowledged."""
+        for write in self._client.acknowledged.values():
+            if view.answered(write.request_id) != write.index:
+                self._misses(f"{machine.name}, the leader,", view, write)
 
     # ---- a manager applied a batch
 
@@ -186,6 +185,11 @@ class Checkers:
         is_running = container.status == "running"
         if what == "remove" and is_wanted and is_running and not machine.is_leaving:
             self._world.violate(f"{machine.name} removed the running container of task {task_id}")
+
+
+def _manager(machine: Machine) -> Manager | None:
+    node = machine.daemon.node if machine.daemon else None
+    return node.managing.manager if node else None
 
 
 def _written(view: View, touched: Sequence[Touched]) -> Iterator[msgspec.Struct]:
