@@ -17,7 +17,6 @@ from swarmd.lib.bell import Bell
 from swarmd.model.cluster import HOUR, Cluster
 from swarmd.model.ids import RequestID
 from swarmd.ports import Random, Timestamp
-from swarmd.store.apply import Touched, touches
 from swarmd.store.entry import Change, Kind, PutCluster
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
@@ -43,8 +42,7 @@ class GossipKeys:
 
     async def run(self) -> None:
         """Until cancelled.  Raises SwarmError if a rotation cannot be written."""
-        end = self._store.watch(self._changed)
-        try:
+        with self._store.ringing(Kind.CLUSTER, self._bell.ring):
             while True:
                 cluster = self._store.view().cluster
                 left = None if cluster is None else due_at(cluster) - self._store.now()
@@ -52,12 +50,6 @@ class GossipKeys:
                     await self._bell.wait(None if left is None else left / 1e9)
                 else:
                     await self._rotate()
-        finally:
-            end()
-
-    def _changed(self, touched: Sequence[Touched] | None) -> None:
-        if touches(touched, Kind.CLUSTER):
-            self._bell.ring()
 
     async def _rotate(self) -> None:
         new = self._random.token(KEY_BYTES)

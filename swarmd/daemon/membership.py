@@ -23,7 +23,6 @@ from swarmd.model.ids import RequestID
 from swarmd.model.node import Node, Role
 from swarmd.ports import Timestamp
 from swarmd.raft.interface import NotCaughtUpError, Raft, RaftID
-from swarmd.store.apply import Touched, touches
 from swarmd.store.entry import Change, Kind, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
@@ -47,20 +46,13 @@ class Membership:
 
     async def run(self) -> None:
         """Until cancelled."""
-        end = self._store.watch(self._changed)
-        try:
+        with self._store.ringing(Kind.NODE, self._bell.ring):
             while True:
                 change = self._next()
                 if change is None:
                     await self._bell.wait()
                 elif not await self._is_made(change):
                     await asyncio.sleep(AGAIN_S)
-        finally:
-            end()
-
-    def _changed(self, touched: Sequence[Touched] | None) -> None:
-        if touches(touched, Kind.NODE):
-            self._bell.ring()
 
     async def _is_made(self, change: RoleChange) -> bool:
         try:

@@ -6,6 +6,7 @@ a time: what arrives meanwhile is decided together as the next one.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -20,9 +21,9 @@ from swarmd.errors import (
 )
 from swarmd.model.ids import Version
 from swarmd.ports import Clock, Timestamp
-from swarmd.store.apply import Touched, apply, restore, snapshot
+from swarmd.store.apply import Touched, apply, restore, snapshot, touches
 from swarmd.store.clock import FAR_OFF_NS, ClusterTime
-from swarmd.store.entry import ARRAY_HEAD_BYTES, Entry, decode, encode, joined
+from swarmd.store.entry import ARRAY_HEAD_BYTES, Entry, Kind, decode, encode, joined
 from swarmd.store.sequencer import Decided, Write, sequence
 from swarmd.store.view import Tables, View
 
@@ -104,6 +105,20 @@ class Store:
         """Call `watcher` after each batch, inside the step that applied it; returns the way out."""
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
+
+    @contextlib.contextmanager
+    def ringing(self, kind: Kind, ring: Callable[[], None]) -> Iterator[None]:
+        """While inside, call `ring` after each batch that touched an object of that kind."""
+
+        def heard(touched: Sequence[Touched] | None) -> None:
+            if touches(touched, kind):
+                ring()
+
+        end = self.watch(heard)
+        try:
+            yield
+        finally:
+            end()
 
     async def wait_for(self, index: Version) -> None:
         """Returns when the entry at `index` is applied here."""
