@@ -91,7 +91,7 @@ class Twin:
         decoded: Any = json.loads(text) if text else None
         if answer.status < 400:
             return answer.status, decoded
-        return answer.status, self._without_what_varies(decoded["message"])
+        return answer.status, self.plain(decoded["message"])
 
     def settle(self, holds: Callable[[], bool]) -> None:
         """Returns when it holds."""
@@ -123,7 +123,7 @@ class Twin:
     def _run(self, program: list[str], args: str, stdin: str | None) -> Ran:
         words = shlex.split(args.replace("HOST", self.host))
         ran = self._finished([*program, *words], stdin)
-        cut = self._without_what_varies
+        cut = self.plain
         return Ran(ran.returncode, cut(ran.stdout), cut(ran.stderr))
 
     def _finished(
@@ -140,7 +140,8 @@ class Twin:
             check=False,
         )
 
-    def _without_what_varies(self, text: str) -> str:
+    def plain(self, text: str) -> str:
+        """A text without what varies."""
         text = text.replace(self.url, "<url>")
         text = re.sub(rf"\b{self.host}\b", "<host>", text)
         for pattern, stand_in in _VARYING:
