@@ -101,16 +101,17 @@ class VipLoop:
         if writes:
             self._news.set()
             self._news = asyncio.Event()
-        is_whole = all(write.result() for write in writes)
-        if is_whole:
+        results = [write.result() for write in writes]
+        if False not in results:
             self._settled.end(number)
-        return is_whole
+        return all(results)
 
-    async def _write(self, task_id: TaskID, wanted: _Written) -> bool:
+    async def _write(self, task_id: TaskID, wanted: _Written) -> bool | None:
+        """None if the container is gone: nobody asks from there, so nothing waits for its table."""
         try:
             await self._kernel.nft(wanted.text, pid=wanted.pid)
         except ProcessLookupError:
-            return False  # The engine has not told of it yet, or cannot.
+            return None  # The engine has not told of it yet, or cannot.
         except OSError as error:
             log.warning("VIPs not written", extra={"task": task_id, "reason": str(error)})
             return False

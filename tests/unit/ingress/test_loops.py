@@ -357,6 +357,23 @@ async def test_a_container_that_ends_meanwhile_keeps_no_other_from_its_table(
     assert not caplog.records
 
 
+async def test_nobody_waits_for_the_table_of_a_container_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another node wants to stop a task, just when one of ours has ended by itself."""
+    monkeypatch.setattr("swarmd.ingress.vips.AGAIN_S", 1000.0)
+    recorder = Recorder()
+    recorder.gone = {8}
+    vips = VipLoop(kernel(recorder))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(vips.run())
+        vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
+        vips.follow(plane(3))
+        await vips.settled()
+        running.cancel()
+    assert [pid for pid, _ in recorder.written] == [9]
+
+
 async def test_a_table_that_is_refused_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """A kernel without NAT in namespaces, a container that took its rights away."""
     recorder = Recorder()
