@@ -2,8 +2,8 @@
 
 A stream keeps order and loses nothing while it lives, as TCP does: what meets a cut waits, and the
 stream breaks if the cut lasts.  A killed process resets its streams; a host without power says
-nothing, and its peers find out when they send and nobody answers.  Datagrams come late, twice, in
-another order or never.  A stream's peer is who its certificate says, checked as TLS would.
+nothing, and its peers find out when nobody answers, whether they send or not.  Datagrams come late,
+twice, in another order or never.  A stream's peer is who its certificate says, checked as TLS would.
 """
 
 import asyncio
@@ -13,13 +13,14 @@ from random import Random
 
 import msgspec
 
+from swarmd.net.streams import DEAD_AFTER_S
 from swarmd.ports import Address, Connection, Credentials, Datagrams, Listener, Peer
 from swarmd.sim.crypto import is_trusted, read
 from swarmd.sim.host import Process
 from swarmd.sim.loop import SimLoop
 
-#: A stream that could not deliver for so long breaks (the product's keep-alive does the same).
-BREAK_S = 8.0
+#: A stream that could not deliver for so long breaks, an idle one too whose peer has no power.
+BREAK_S = float(DEAD_AFTER_S)
 CONNECT_S = 3.0
 LATENCY_S = (0.0002, 0.002)
 FAR = (0.01, 0.2)
@@ -224,9 +225,11 @@ class _End:
         self._tell_other("connection reset by peer")
 
     def vanish(self) -> None:
-        """The host died: the peer hears nothing."""
+        """The host died: the peer hears nothing, and its kernel's probes are not answered."""
         self._sent.clear()
         self._end("the host died")
+        assert self.other is not None
+        self._fabric.loop.call_later(BREAK_S, self.other.ended_by_peer, "no answer")
 
     def _tell_other(self, why: str) -> None:
         other = self.other
