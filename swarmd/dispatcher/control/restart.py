@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from swarmd.dispatcher.control.slots import Slot, alone, in_order, new_task, roster
+from swarmd.dispatcher.control.slots import PLACED, Slot, alone, in_order, new_task, roster
 from swarmd.dispatcher.control.step import (
     OLD_TASK_WAIT,
     STOP_MARGIN,
@@ -35,6 +35,9 @@ from swarmd.store.view import View
 
 #: Restart times kept in a task where the policy sets no limit: enough to see that it is a restart.
 KEPT_WITHOUT_LIMIT = 1
+
+#: Observed states of a task that no agent knows of.
+_NO_NODES = frozenset((TaskState.NEW, TaskState.PENDING))
 
 
 def restart(view: View, service: Service, now: Timestamp) -> Step:
@@ -87,7 +90,7 @@ def may_run(view: View, task: Task) -> bool:
 
     A task on a node that is down may run too, but nobody waits for it.
     """
-    if task.is_terminal or task.state.rank < TaskState.ASSIGNED.rank:
+    if task.status.state not in PLACED:
         return False
     node = view.node(task.node_id)
     return node is not None and node.status.state is not NodeState.DOWN
@@ -149,12 +152,11 @@ def release(view: View, service: Service, now: Timestamp) -> Step:
     portion = Portion()
     later: list[Timestamp] = []
     listed = roster(view, service)
-    unquiet = (task for slot in listed.slots.values() for task in slot.wanted)
+    wanted = (task for slot in listed.slots.values() for task in slot.wanted)
+    unquiet = (task for task in wanted if not task.is_terminal)
     ready, tasks = TaskState.READY, view.tasks_of(service.id)
     waits: dict[Version, int] = {}
     for task in [t for t in (*listed.quiet_tasks(), *unquiet) if t.desired_state is ready]:
-        if task.is_terminal:
-            continue
         at = task.not_before
         old = tasks.get(task.replaces) if task.replaces else None
         if old is not None and may_run(view, old):
@@ -171,13 +173,12 @@ def release(view: View, service: Service, now: Timestamp) -> Step:
 def withdraw(view: View, service: Service, now: Timestamp) -> Step:
     """End tasks that were asked to stop before a node had them: no agent will say it for them."""
     portion = Portion()
-    for task in roster(view, service).history:
-        if task.state.rank < TaskState.ASSIGNED.rank:
-            status = TaskStatus(
-                state=TaskState.SHUTDOWN, timestamp=now, message="shutdown", err=task.status.err
-            )
-            if not portion.takes([PatchTask(id=task.id, status=status)]):
-                break
+    for task in [t for t in roster(view, service).history if t.status.state in _NO_NODES]:
+        status = TaskStatus(
+            state=TaskState.SHUTDOWN, timestamp=now, message="shutdown", err=task.status.err
+        )
+        if not portion.takes([PatchTask(id=task.id, status=status)]):
+            break
     return portion.step()
 
 

@@ -85,10 +85,11 @@ def alone(task: Task) -> Slot:
     return Slot(key=task.slot_key, number=task.slot, tasks=(task,), wanted=(task,))
 
 
-_PLACED = frozenset(
+#: Observed states of a task that a node has and that has not ended.
+PLACED = frozenset(
     state for state in TaskState if TaskState.ASSIGNED.rank <= state.rank <= TaskState.RUNNING.rank
 )
-_RUNNABLE = (TaskState.RUNNING, TaskState.READY)
+_RUNNABLE = frozenset((TaskState.RUNNING, TaskState.READY))
 
 
 def roster(view: View, service: Service) -> Roster:
@@ -101,7 +102,7 @@ def _roster(view: View, service: Service) -> Roster:
     more: dict[SlotKey, list[Task]] = {}
     history: list[Task] = []
     for task in view.tasks_of(service.id).values():
-        if not task.is_wanted:
+        if task.desired_state not in _RUNNABLE and not task.is_wanted:
             history.append(task)
             continue
         key = task.slot or task.node_id
@@ -115,7 +116,7 @@ def _roster(view: View, service: Service) -> Roster:
         key: () for key in map(key_of, history) if key not in wanted
     }
     for key, task in wanted.items():
-        is_placed = task.status.state in _PLACED and task.desired_state in _RUNNABLE
+        is_placed = task.status.state in PLACED and task.desired_state in _RUNNABLE
         if not is_placed or key in more:
             open_[key] = (task, *more.get(key, ()))
         elif task.node_id in quiet:

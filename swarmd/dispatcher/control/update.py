@@ -189,12 +189,11 @@ class _Update:
         """Slots that take a place among the `parallelism`; when the first of them is free again."""
         busy: dict[str, None] = {}
         wake: Wake = None
+        delay = self._config.delay
         for task in made:
-            if task.running_at and task.running_at + self._config.delay <= now:
-                continue
-            if not _has_run(task):
+            if not task.running_at and not task.is_terminal:
                 busy[task.slot_key] = None
-            elif (free_at := (task.running_at or task.observed_at) + self._config.delay) > now:
+            elif (free_at := (task.running_at or task.observed_at) + delay) > now:
                 busy[task.slot_key] = None
                 wake = earliest(wake, free_at)
         return busy, wake
