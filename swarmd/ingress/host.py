@@ -15,13 +15,14 @@ from swarmd.ingress.routes import (
     ROUTES,
     RULES,
     Routes,
+    RouteWork,
     nobody_lines,
     read_routes,
     route_work,
     wanted_routes,
 )
 from swarmd.ingress.rules import host_rules
-from swarmd.model.dataplane import DataPlane
+from swarmd.model.dataplane import DataPlane, PlaneNetwork
 from swarmd.ports import Kernel
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class HostMesh:
         self._reservations = Reservations(kernel)
         #: as the last round left them; None = not known
         self._routes: Routes | None = None
+        #: that they were made of
+        self._ingress: PlaneNetwork | None = None
         self._rules = ""
         #: said once, not every half minute
         self._has_firewall = True
@@ -49,12 +52,14 @@ class HostMesh:
         known, self._routes = self._routes, None
         if known is None:
             return await self._write_all(plane, rules)
-        work = route_work(plane, known)
+        # A plane shares with the one before it what did not change: most changes move no task.
+        is_same = plane.ingress is self._ingress
+        work = RouteWork((), ()) if is_same else route_work(plane, known)
         await self._kernel.ip(work.before)
         if rules != self._rules:
             await self._write_rules(rules)
         await self._kernel.ip(work.after)
-        self._routes = wanted_routes(plane)
+        self._keep(plane, known if is_same else wanted_routes(plane))
         return True
 
     async def remove(self) -> None:
@@ -97,8 +102,11 @@ class HostMesh:
         await self._kernel.bridge([*nobody.forwarding, *ports.lines])
         await self._write_rules(rules)
         await self._kernel.ip(work.after)
-        self._routes = wanted_routes(plane)
+        self._keep(plane, wanted_routes(plane))
         return True
+
+    def _keep(self, plane: DataPlane, routes: Routes) -> None:
+        self._ingress, self._routes = plane.ingress, routes
 
     async def _write_rules(self, rules: str) -> None:
         await self._kernel.nft(rules)

@@ -172,6 +172,30 @@ async def test_a_change_costs_what_it_changes() -> None:
     assert again[-1].startswith("-I DOCKER-USER")
 
 
+async def test_a_task_elsewhere_that_comes_or_goes_moves_the_ways_too() -> None:
+    recorder = Recorder()
+    mesh = MeshLoop(kernel(recorder))
+    known = plane()
+    ingress = known.networks[0]
+    fewer = msgspec.structs.replace(
+        ingress, endpoints=tuple(e for e in ingress.endpoints if e.task_id != WEB_2)
+    )
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(mesh.run())
+        mesh.follow(known)
+        await until(recorder, 9)
+        before = len(recorder.done)
+        less = msgspec.structs.replace(known, networks=(fewer, known.networks[1]))
+        mesh.follow(without_tasks(less, {WEB_2}))
+        await mesh.settled()
+        assert recorder.done[before:] == ["nft", "route del 10.0.0.102 proto 93"]
+        mesh.follow(known)
+        await mesh.settled()
+        running.cancel()
+    way = "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 93"
+    assert recorder.done[before + 2 :] == [way, "nft"]
+
+
 async def test_changes_without_end_do_not_put_off_the_whole_look() -> None:
     recorder = Recorder()
     mesh = MeshLoop(kernel(recorder), period_s=0.05)
