@@ -56,8 +56,3 @@ def task_id(index: Version, service_id: ServiceID, slot: str, count: int) -> Tas
     `slot` is the number of a replicated slot, or the node's id of a global one.
     """
     return TaskID(id_from("task", index, service_id, slot, count))
-
-
-def is_id(text: str) -> bool:
-    """Whether `text` has the form of a whole id."""
-    return len(text) == ID_LENGTH and all(c in _DIGITS for c in text)
