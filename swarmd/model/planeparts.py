@@ -5,7 +5,7 @@ sends all parts once, and from then on those that changed; a part replaces the o
 `PlaneMirror` puts them together in the order that `DataPlane` promises, whatever order they came in.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
@@ -99,6 +99,8 @@ class _Sorted(Generic[K, V]):
 
     def __init__(self) -> None:
         self._keys: list[K] = []
+        #: keys that are not in their places yet: a whole plane comes in any order
+        self._new: list[K] = []
         self._values: dict[K, V] = {}
         self._whole: tuple[V, ...] | None = ()
 
@@ -107,17 +109,25 @@ class _Sorted(Generic[K, V]):
         if value is None:
             if self._values.pop(key, None) is None:
                 return
-            del self._keys[bisect_left(self._keys, key)]
+            keys = self._in_order()
+            del keys[bisect_left(keys, key)]
         else:
             if key not in self._values:
-                insort(self._keys, key)
+                self._new.append(key)
             self._values[key] = value
         self._whole = None
+
+    def _in_order(self) -> list[K]:
+        if self._new:
+            self._keys.extend(self._new)
+            self._keys.sort()
+            self._new.clear()
+        return self._keys
 
     def whole(self) -> tuple[V, ...]:
         """All values."""
         if self._whole is None:
-            self._whole = tuple([self._values[key] for key in self._keys])
+            self._whole = tuple([self._values[key] for key in self._in_order()])
         return self._whole
 
 
