@@ -5,8 +5,6 @@ version, is skipped without being built.  Go writes `null` for an empty list or 
 what `omitempty` allows, so each such field is optional here and never outside.
 """
 
-import datetime
-import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -14,15 +12,11 @@ import msgspec
 
 from swarmd.errors import EngineError
 from swarmd.ports import Container, EngineEvent, EngineInfo, EngineNetwork, Timestamp
+from swarmd.wire.times import parse_rfc3339
 
 S = TypeVar("S")
 
 _NANO = 1_000_000_000
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
-#: Go's zero time, which stands for "never".
-_NEVER_YEAR = "0001-"
 
 
 class _Health(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -132,12 +126,10 @@ def decoded(data: bytes, kind: type[S]) -> S:
 
 def timestamp(text: str) -> Timestamp:
     """RFC 3339 in nanoseconds since 1970; 0 for Go's zero time and for what is no time."""
-    match = _RFC3339.fullmatch(text)
-    if match is None or text.startswith(_NEVER_YEAR):
+    try:
+        return parse_rfc3339(text)
+    except ValueError:
         return 0
-    moment, fraction, zone = match.groups()
-    whole = datetime.datetime.fromisoformat(moment + ("+00:00" if zone == "Z" else zone))
-    return int(whole.timestamp()) * _NANO + int((fraction or "").ljust(9, "0"))
 
 
 def container(data: bytes) -> Container:

@@ -11,7 +11,9 @@ _NANO = 1_000_000_000
 #: Go's zero time: "never".
 NEVER = "0001-01-01T00:00:00Z"
 
-_FORM = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
+_FORM = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 def rfc3339(at: Timestamp) -> str:
@@ -30,7 +32,7 @@ def rfc3339_fixed(at: Timestamp) -> str:
 
 
 def parse_rfc3339(text: str) -> Timestamp:
-    """Raises ValueError for what is no moment."""
+    """0 for Go's zero time, and all before 1970.  Raises ValueError for what is no moment."""
     match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f"not a time: {text!r}")
