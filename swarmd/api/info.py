@@ -1,5 +1,7 @@
 """The `Swarm` of `/info`, and the word for it in the headers of a ping: from memory, without a call."""
 
+from collections.abc import Mapping
+
 from swarmd.api.cluster import Cluster
 from swarmd.model.node import Role
 from swarmd.wire.swarm import cluster_info, info_section
@@ -18,7 +20,7 @@ class SwarmInfo:
             return standing.state
         return "active/manager" if standing.is_manager else "active/worker"
 
-    def section(self) -> object:
+    def section(self) -> Mapping[str, object]:
         """As this node knows it: a follower's counts are those of its own state."""
         standing = self._cluster.standing()
         if not standing.is_manager:

@@ -33,8 +33,8 @@ class SwarmStatus(Protocol):
         """`inactive`, `pending`, `error`, `locked`, `active/worker` or `active/manager`."""
         ...
 
-    def section(self) -> object:
-        """The `Swarm` of `/info`, anything that msgspec encodes."""
+    def section(self) -> Mapping[str, object]:
+        """The `Swarm` of `/info`; its `Warnings` are a user's as the engine's own are."""
         ...
 
 
@@ -101,7 +101,12 @@ class Merged:
         document = await self._document("info", request)
         if isinstance(document, Response):
             return document
-        return respond.json(merged(document, Swarm=self._swarm.section()))
+        section = self._swarm.section()
+        said = section.get("Warnings")
+        if isinstance(said, list):
+            known = read(document.get("Warnings"), list[str]) or []
+            document = merged(document, Warnings=[*known, *said])
+        return respond.json(merged(document, Swarm=section))
 
     async def _document(self, name: str, request: Request) -> Document | Response:
         """The engine's document, fresh or as last seen; or its refusal."""

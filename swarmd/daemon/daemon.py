@@ -173,6 +173,7 @@ class Daemon:
             node_id=identity.node_id,
             node_address=identity.host,
             managers=identity.managers,
+            warnings=node.planes.warnings,
         )
 
     def require_manager(self) -> None:

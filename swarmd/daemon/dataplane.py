@@ -149,6 +149,11 @@ class DataPlanes:
         await self._mesh.settled()
         await self._vips.settled()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user of this node should know, in sentences."""
+        return self._mesh.warnings
+
     # ---- what the node tells it
 
     def look(self) -> None:

@@ -42,6 +42,11 @@ class HostMesh:
         #: said once, not every half minute
         self._has_firewall = True
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know, in sentences."""
+        return self._reservations.warnings
+
     def forget(self) -> None:
         """Something may be otherwise than it was written."""
         self._routes = None

@@ -37,6 +37,11 @@ class MeshLoop:
         #: as of the last round; what left since then is forgotten
         self._datagram_backends: frozenset[str] = frozenset()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user of this node should know, in sentences."""
+        return self._host.warnings
+
     def follow(self, plane: DataPlane) -> None:
         """The newest wanted state, without backends that are known to be dead."""
         before, self._plane = self._plane, plane

@@ -50,6 +50,15 @@ class Reservations:
         self._taken = taken
         return frozenset(taken)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know, in sentences."""
+        return tuple(
+            f"WARNING: published port {number}/{protocol} is not answered on this node: "
+            f"{user} has it"
+            for (protocol, number), user in self._taken.items()
+        )
+
     def release(self) -> None:
         """Hold nothing any more."""
         for held in self._held.values():

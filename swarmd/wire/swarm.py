@@ -4,7 +4,7 @@ Source: moby api/types/swarm/swarm.go, daemon/cluster/convert/swarm.go.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ from swarmd.wire.codec import at_path, canonical, convert, parse, to_docker
 from swarmd.wire.times import rfc3339
 
 _TWO_MANAGERS = (
-    "Running Swarm in a two-manager configuration. This configuration provides no fault "
+    "WARNING: Running Swarm in a two-manager configuration. This configuration provides no fault "
     "tolerance, and poses a high risk to lose control over the cluster. Refer to "
     "https://docs.docker.com/engine/swarm/admin_guide/ to configure the Swarm for fault-tolerance."
 )
@@ -151,13 +151,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     node_id: str = ""
     node_address: str = ""
     managers: tuple[ManagerAddress, ...] = ()
+    #: what a user of this node should know, each as the CLI prints it
+    warnings: tuple[str, ...] = ()
 
 
 def info_section(
-    standing: Standing,
-    cluster: Mapping[str, Any] | None,
-    counts: tuple[int, int],
-    warnings: Sequence[str] = (),
+    standing: Standing, cluster: Mapping[str, Any] | None, counts: tuple[int, int]
 ) -> dict[str, Any]:
     """`Swarm` of `/info`; `cluster` (ClusterInfo) and counts of (nodes, managers) are a manager's."""
     managers = sorted(standing.managers, key=lambda m: m.node_id)
@@ -169,9 +168,9 @@ def info_section(
         "Error": standing.error,
         "RemoteManagers": [{"NodeID": m.node_id, "Addr": m.address} for m in managers] or None,
     }
+    said = list(standing.warnings)
     if standing.is_manager and cluster is not None:
         nodes, manager_count = counts
-        said = [*warnings, *([_TWO_MANAGERS] if manager_count == 2 else [])]
+        said += [_TWO_MANAGERS] if manager_count == 2 else []
         section |= {"Nodes": nodes, "Managers": manager_count, "Cluster": cluster}
-        section |= {"Warnings": said} if said else {}
-    return section
+    return section | ({"Warnings": said} if said else {})

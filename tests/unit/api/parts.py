@@ -23,6 +23,7 @@ class Swarm:
 
     def __init__(self) -> None:
         self.said = "inactive"
+        self.warnings: list[str] = []
         #: None: this node is no manager
         self.networks: list[dict[str, object]] | None = None
         self.removed: list[str] = []
@@ -35,8 +36,9 @@ class Swarm:
     def state(self) -> str:
         return self.said
 
-    def section(self) -> object:
-        return {"NodeID": "", "LocalNodeState": self.said.split("/")[0], "RemoteManagers": None}
+    def section(self) -> dict[str, object]:
+        section = {"NodeID": "", "LocalNodeState": self.said.split("/")[0], "RemoteManagers": None}
+        return section | ({"Warnings": self.warnings} if self.warnings else {})
 
     async def list(self, request: Request) -> Sequence[bytes]:
         del request

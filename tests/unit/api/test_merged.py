@@ -92,6 +92,18 @@ async def test_info_shows_what_was_last_seen_of_an_engine_that_is_away(
     assert "cannot be reached" in after["Warnings"][1]
 
 
+async def test_the_swarms_warnings_stand_beside_the_engines(
+    engine: FakeEngine, client: aiohttp.ClientSession, swarm: Swarm
+) -> None:
+    """`docker info` prints those and no others."""
+    engine.on("GET /info", lambda: says('{"Warnings":["no swap"]}'))
+    swarm.warnings = ["WARNING: published port 80/tcp is not answered on this node"]
+    async with client.get("/info") as answer:
+        found = await answer.json()
+    assert found["Warnings"] == ["no swap", *swarm.warnings]
+    assert found["Swarm"]["Warnings"] == swarm.warnings
+
+
 async def test_version_tells_the_version_that_is_offered_here(
     client: aiohttp.ClientSession, engine: FakeEngine
 ) -> None:

@@ -352,7 +352,7 @@ async def test_a_manager_tells_of_the_cluster_and_warns_of_two_managers(api: Api
     assert section["Cluster"]["ID"] == "cluster"
     assert "JoinTokens" not in section["Cluster"]
     (warning,) = section["Warnings"]
-    assert warning.startswith("Running Swarm in a two-manager configuration.")
+    assert warning.startswith("WARNING: Running Swarm in a two-manager configuration.")
 
 
 def test_a_worker_tells_of_its_managers() -> None:

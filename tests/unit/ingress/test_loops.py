@@ -247,10 +247,13 @@ async def test_a_port_that_a_program_has_is_left_to_it_and_that_is_said_once(
         mesh.follow(without_tasks(plane(), {WEB_2}))
         await mesh.settled()
         assert "8080" not in recorder.written[-1][1]
+        (warning,) = mesh.warnings
+        assert warning.startswith("WARNING: published port 8080/tcp is not answered on this node")
         recorder.taken = set()
         mesh.follow(plane())
         await mesh.settled()
         assert "tcp . 8080 : goto tcp_8080" in recorder.written[-1][1]
+        assert mesh.warnings == ()
         running.cancel()
     said = [r for r in caplog.records if r.message.startswith("published port")]
     assert [r.levelname for r in said] == ["WARNING", "INFO"]
