@@ -8,7 +8,7 @@ slot travel from task to task, so a new leader loses nothing.
 Source: swarmkit orchestrator/restart/restart.go; there, history is in the leader's memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -24,7 +24,7 @@ from swarmd.dispatcher.control.step import (
     restart_policy,
     stop_grace,
 )
-from swarmd.model.ids import NO_NODE, NodeID, Version
+from swarmd.model.ids import NO_NODE, NodeID, ServiceID, TaskID, Version
 from swarmd.model.node import NodeState
 from swarmd.model.service import Service
 from swarmd.model.spec import RestartCondition, RestartPolicy, ServiceSpec
@@ -154,12 +154,14 @@ def release(view: View, service: Service, now: Timestamp) -> Step:
     listed = roster(view, service)
     wanted = (task for slot in listed.slots.values() for task in slot.wanted)
     unquiet = (task for task in wanted if not task.is_terminal)
-    ready, tasks = TaskState.READY, view.tasks_of(service.id)
+    ready = TaskState.READY
+    waiting = [t for t in (*listed.quiet_tasks(), *unquiet) if t.desired_state is ready]
+    blockers = _blockers(view, service.id, waiting)
     waits: dict[Version, int] = {}
-    for task in [t for t in (*listed.quiet_tasks(), *unquiet) if t.desired_state is ready]:
+    for task in waiting:
         at = task.not_before
-        old = tasks.get(task.replaces) if task.replaces else None
-        if old is not None and may_run(view, old):
+        old = blockers.get(task.replaces)
+        if old is not None:
             if old.spec_version not in waits:
                 waits[old.spec_version] = _longest_wait(view.spec_of(old))
             at = max(at, task.created_at + waits[old.spec_version])
@@ -168,6 +170,22 @@ def release(view: View, service: Service, now: Timestamp) -> Step:
         elif not portion.takes([PatchTask(id=task.id, desired_state=TaskState.RUNNING)]):
             break
     return portion.step(min(later, default=None))
+
+
+def _blockers(
+    view: View, service_id: ServiceID, waiting: Sequence[Task]
+) -> dict[TaskID | None, Task]:
+    """The tasks for whose end some of these wait (see `may_run`), by id."""
+    if not waiting:
+        return {}
+    tasks = view.tasks_of(service_id)
+    up = {n.id for n in view.nodes().values() if n.status.state is not NodeState.DOWN}
+    olds = [tasks.get(task.replaces) for task in waiting if task.replaces]
+    return {
+        old.id: old
+        for old in olds
+        if old is not None and old.status.state in PLACED and old.node_id in up
+    }
 
 
 def withdraw(view: View, service: Service, now: Timestamp) -> Step:

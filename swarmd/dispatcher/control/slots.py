@@ -113,7 +113,7 @@ def _roster(view: View, service: Service) -> Roster:
     history = [task for task in history if task.desired_state is not TaskState.REMOVE]
     quiet: dict[NodeID, list[Task]] = {}
     open_: dict[SlotKey, tuple[Task, ...]] = {
-        key: () for key in map(key_of, history) if key not in wanted
+        key: () for task in history if (key := task.slot or task.node_id) not in wanted
     }
     for key, task in wanted.items():
         is_placed = task.status.state in PLACED and task.desired_state in _RUNNABLE
@@ -123,7 +123,7 @@ def _roster(view: View, service: Service) -> Roster:
             quiet[task.node_id].append(task)
         else:
             quiet[task.node_id] = [task]
-    old = _by_slot(history, open_)
+    old = _by_slot(history, open_) if open_ else {}
     slots = sorted((_slot(tasks, old.get(key, ())) for key, tasks in open_.items()), key=in_order)
     return Roster(quiet=quiet, slots={key_of(s.newest): s for s in slots}, history=history)
 
