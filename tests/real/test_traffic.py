@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,45 @@ def test_no_client_notices_that_tasks_are_stopped_for_an_update_a_drain_and_less
     count, *failures = outcome
     assert failures == []
     assert int(count) > 100
+
+
+def test_a_published_port_is_left_to_a_program_that_has_it_and_kept_from_one_that_comes_later(
+    swarm: RealSwarm, tmp_path: Path
+) -> None:
+    """Somebody publishes what nginx serves on one of the nodes: its clients must not lose it."""
+    (tmp_path / "index.html").write_text("the host's own")
+    argv = ["busybox", "httpd", "-f", "-p", str(PORT), "-h", str(tmp_path)]
+    own = swarm.lab.popen(swarm.host(2), argv, output=subprocess.DEVNULL)
+    try:
+        swarm.eventually("it answers", lambda: swarm.asked(2, "127.0.0.1", PORT))
+        page = "echo the service >/index.html; exec httpd -f -h /"
+        service = ("service", "create", "--detach", "--name", "web", "-p", f"{PORT}:80")
+        swarm.docker(1, *service, "busybox", "sh", "-c", page)
+        for number in (1, 3):
+            swarm.eventually("the mesh answers", partial(_says, swarm, number, "the service"))
+        assert swarm.asked(2, swarm.ip(2), PORT) == "the host's own"
+        told = f"published port {PORT}/tcp is not answered on this node: busybox (pid"
+        swarm.eventually("info says so", lambda: told in _warnings(swarm, 2))
+        assert told not in _warnings(swarm, 1)
+    finally:
+        own.kill()
+        own.wait()
+    swarm.eventually("the mesh has it then", partial(_says, swarm, 2, "the service"))
+    late = swarm.lab.popen(swarm.host(1), argv, output=subprocess.DEVNULL)
+    try:
+        assert late.wait(timeout=60) != 0
+    finally:
+        late.kill()
+        late.wait()
+
+
+def _says(swarm: RealSwarm, number: int, words: str) -> bool:
+    """Whether a node's port answers so."""
+    return swarm.asked(number, swarm.ip(number), PORT) == words
+
+
+def _warnings(swarm: RealSwarm, number: int) -> str:
+    return swarm.docker(number, "info", "--format", "{{json .Warnings}}")
 
 
 @contextmanager
