@@ -45,6 +45,12 @@ class Acknowledged(msgspec.Struct, frozen=True):
         return view.index >= self.index and view.answered(self.request_id) != self.index
 
 
+class _Found(msgspec.Struct, rename="pascal"):
+    """What a client reads of an object."""
+
+    version: dict[str, int]
+
+
 class Client:
     """All clients of one world."""
 
@@ -57,11 +63,11 @@ class Client:
         #: by request
         self.acknowledged: dict[RequestID, Acknowledged] = {}
 
-    async def read(self, handler: str, reference: str) -> bytes:
-        """The answer of any manager.  Raises SwarmError or UnansweredError."""
+    async def version(self, handler: str, reference: str) -> str:
+        """To name in an update, as any manager tells it.  Raises SwarmError or UnansweredError."""
         response = await self._anywhere(handler, _request("GET", reference, b"", {}, ""))
         assert isinstance(response.body, bytes)
-        return response.body
+        return str(msgspec.json.decode(response.body, type=_Found).version["Index"])
 
     async def write(
         self, handler: str, method: str, reference: str, body: bytes = b"", **query: str

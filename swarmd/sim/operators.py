@@ -56,27 +56,35 @@ class Operator:
     # ---- a node's spec
 
     async def _availability(self, machine: Machine) -> None:
-        await self._change(machine, availability=self._chance.choice(AVAILABILITIES))
+        if (node := self._node(machine)) is not None:
+            await self._change(node, availability=self._chance.choice(AVAILABILITIES))
 
     async def _zone(self, machine: Machine) -> None:
-        await self._change(machine, zone=self._chance.choice(("east", "west")))
+        if (node := self._node(machine)) is not None:
+            await self._change(node, zone=self._chance.choice(("east", "west")))
 
     async def _role(self, machine: Machine) -> None:
         """Only as long as there are neither too few managers nor too many."""
         node = self._node(machine)
-        if node is None or self.newest is None:
-            return
-        managers = [n for n in self.newest.nodes().values() if n.spec.role is Role.MANAGER]
-        is_manager = node.spec.role is Role.MANAGER
-        if len(managers) + (-1 if is_manager else 1) in MANAGERS:
-            await self._change(machine, role=Role.WORKER if is_manager else Role.MANAGER)
-
-    async def _change(self, machine: Machine, **parts: object) -> None:
-        node = self._node(machine)
         if node is None:
             return
+        is_manager = node.spec.role is Role.MANAGER
+        if len(self._managers()) + (-1 if is_manager else 1) in MANAGERS:
+            await self._change(node, role=Role.WORKER if is_manager else Role.MANAGER)
+
+    def _managers(self) -> list[Node]:
+        """All that are to be, those that are not yet or no more too."""
+        nodes = self.newest.nodes().values() if self.newest else ()
+        return [node for node in nodes if node.spec.role is Role.MANAGER]
+
+    def _is_spare(self, node: Node) -> bool:
+        """The managers can do without this one, which is one of them."""
+        managers = self._managers()
+        return len(managers) - 1 in MANAGERS and all(_is_voter(one) for one in (*managers, node))
+
+    async def _change(self, node: Node, **parts: object) -> None:
         before = self._wishes.nodes.get(node.id)
-        version = json.loads(await self._client.read("node_inspect", node.id))["Version"]["Index"]
+        version = await self._client.version("node_inspect", node.id)
         base = before or NodeWish(role=node.spec.role)
         wish = msgspec.structs.replace(base, **parts)
         body = {
@@ -87,7 +95,7 @@ class Operator:
         self._wishes.nodes[node.id] = None
         try:
             await self._client.write(
-                "node_update", "POST", node.id, json.dumps(body).encode(), version=str(version)
+                "node_update", "POST", node.id, json.dumps(body).encode(), version=version
             )
         except SwarmError:
             self._wishes.nodes[node.id] = before
@@ -97,11 +105,16 @@ class Operator:
     # ---- nodes that go, and others that come on the same machine
 
     async def _leave(self, machine: Machine) -> None:
+        """A manager leaves by force, while there are enough others."""
         node = self._node(machine)
-        if node is None or not _is_worker(node):
+        if node is None or not (_is_worker(node) or self._is_spare(node)):
             await self._role(machine)
             return
         await self._depart(machine)
+        if not _is_worker(
+            node
+        ):  # it may have left without a word: nobody else takes its member out
+            await self._change(node, role=Role.WORKER)
         await self._forget(node)
         await asyncio.sleep(self._chance.uniform(0.0, 3.0))
         await self._join(machine)
@@ -131,11 +144,10 @@ class Operator:
         del self._wishes.nodes[node.id]
 
     async def _depart(self, machine: Machine) -> None:
-        handler = "swarm_leave"
         self._world.trace("leaves", machine.name)
         request = Request(method="POST", target="/swarm/leave", version=API, query={"force": "1"})
         machine.undisturbed_since, machine.is_leaving = self._world.loop.now, True
-        await at(machine, lambda daemon: daemon.nouns.handlers()[handler](request))
+        await at(machine, lambda daemon: daemon.nouns.handlers()["swarm_leave"](request))
 
     async def _join(self, machine: Machine) -> None:
         if self.newest is None or (cluster := self.newest.cluster) is None:
@@ -185,3 +197,8 @@ class Operator:
 def _is_worker(node: Node) -> bool:
     """Neither a manager nor about to be one, nor still one."""
     return Role.MANAGER not in (node.spec.role, node.role) and node.member is None
+
+
+def _is_voter(node: Node) -> bool:
+    is_ready = node.status.state is NodeState.READY
+    return is_ready and node.member is not None and not node.member.is_learner

@@ -165,13 +165,15 @@ class _Run:
     async def _break(self) -> None:
         end = self._world.loop.now + SAFETY_S
         async with asyncio.TaskGroup() as group:
-            for _ in range(FAULTS):
-                group.create_task(self._fault_until(end))
+            tasks = [group.create_task(self._fault_until(end)) for _ in range(FAULTS)]
             while self._world.loop.now < end and not self._world.violations:
                 await asyncio.sleep(self._chance.uniform(0.1, 1.0))
                 is_about_nodes = self._chance.random() < OPERATIONS
                 asked = self._operator if is_about_nodes else self._workload
-                group.create_task(asked.once())
+                tasks.append(group.create_task(asked.once()))
+            if self._world.violations:
+                for task in tasks:  # nothing more is to be learned, and it may take long
+                    task.cancel()
 
     async def _fault_until(self, end: float) -> None:
         while self._world.loop.now < end and not self._world.violations:

@@ -19,17 +19,6 @@ NANO_CPUS = (0, 1_000_000_000, 2_000_000_000)
 REPLICAS = (1, 2, 3, 5, 5, None)
 
 
-class _Found(msgspec.Struct, rename="pascal"):
-    """What a client reads of an object."""
-
-    version: dict[str, int]
-
-    @classmethod
-    def read(cls, body: bytes) -> int:
-        """The version to name in an update."""
-        return msgspec.json.decode(body, type=cls).version["Index"]
-
-
 class Workload:
     """The clients of services and networks."""
 
@@ -88,13 +77,13 @@ class Workload:
 
     async def _update(self, name: str, wish: ServiceWish) -> None:
         """Now and then the same as before: an update that only scales."""
-        version = _Found.read(await self._client.read("service_inspect", name))
+        version = await self._client.version("service_inspect", name)
         if wish.replicas is not None:
             replicas = self._chance.choice(REPLICAS) or 4
             wish = msgspec.structs.replace(wish, replicas=replicas)
         if self._chance.random() < 0.6:
             wish = self._shaped(name, wish)
-        await self._wish(name, wish, "service_update", "POST", version=str(version))
+        await self._wish(name, wish, "service_update", "POST", version=version)
 
     def _shaped(self, name: str, wish: ServiceWish) -> ServiceWish:
         """What else its tasks are to be, drawn anew."""

@@ -8,6 +8,9 @@ import pytest
 from swarmd.dispatcher.assignments import AssignmentFeed
 from swarmd.dispatcher.scheduler import filters
 from swarmd.dispatcher.sessions import Sessions
+from swarmd.dns import server
+from swarmd.dns.packets import NOERROR, REFUSED, Answer
+from swarmd.dns.zone import Found, Zone
 from swarmd.ingress import balance, rules
 from swarmd.model.assignment import Assignments
 from swarmd.model.ids import NO_NODE
@@ -112,3 +115,16 @@ def test_a_mesh_that_leads_to_some_of_the_tasks_only_is_found(
 
     monkeypatch.setattr(rules, "to_ports", part)
     assert "published ports lead to" in found()
+
+
+def test_names_that_are_told_to_everybody_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that does not look from which network it is asked."""
+
+    def everywhere(zone: Zone, _source: str, name: str) -> Found:
+        for names in zone.names.values():
+            if name in names:
+                return Found(NOERROR, Answer(names[name]))
+        return Found(REFUSED)
+
+    monkeypatch.setattr(server, "resolve", everywhere)
+    assert "resolves to" in found()
