@@ -1,5 +1,7 @@
 """A cluster of three nodes with an ingress and a stack's network, as node 1 must know it."""
 
+from collections.abc import Collection
+
 from swarmd.model.dataplane import (
     Backend,
     DataPlane,
@@ -9,6 +11,7 @@ from swarmd.model.dataplane import (
     PlanePort,
     PlaneService,
     ServiceNetwork,
+    without,
 )
 from swarmd.model.ids import NetworkID, NodeID, ServiceID, TaskID
 
@@ -88,3 +91,8 @@ def plane(node: int = 1) -> DataPlane:
             ),
         ),
     )
+
+
+def without_tasks(plane: DataPlane, withdrawn: Collection[TaskID]) -> DataPlane:
+    """With no backends among these tasks."""
+    return without(plane, lambda backend: backend.task_id in withdrawn)

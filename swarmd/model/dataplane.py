@@ -8,7 +8,7 @@ Addresses are text without prefix length, in tuples with at most one per family.
 """
 
 import operator
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -153,11 +153,6 @@ def without(plane: DataPlane, is_gone: _Predicate) -> DataPlane:
     """
     services = tuple(_service_without(service, is_gone) for service in plane.services)
     return _changed(plane, plane.services, services=services)
-
-
-def without_tasks(plane: DataPlane, withdrawn: Collection[TaskID]) -> DataPlane:
-    """With no backends among these tasks."""
-    return without(plane, lambda backend: backend.task_id in withdrawn)
 
 
 def published(plane: DataPlane) -> Iterator[tuple[PlanePort, tuple[Backend, ...]]]:

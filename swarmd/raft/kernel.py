@@ -250,10 +250,6 @@ class Kernel(SyncObj):  # type: ignore[misc]  # pysyncobj has no types
             # a command and answers when it has applied it.
             self._SyncObj__sendAppendEntries()
 
-    def send_appends(self) -> None:
-        """An append or heartbeat to everybody, now."""
-        self._SyncObj__sendAppendEntries()
-
     def set_next_index(self, member: RaftID, index: int) -> None:
         """Send to it from `index` on; it is a voter or learner."""
         self._SyncObj__raftNextIndex[self._node(member)] = index

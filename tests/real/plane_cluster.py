@@ -12,13 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from swarmd.engine.client import DockerEngine
-from swarmd.model.dataplane import DataPlane, LocalTask, PlanePort, without_tasks
+from swarmd.model.dataplane import DataPlane, LocalTask, PlanePort
 from swarmd.model.ids import ClusterID, NetworkID, NodeID, ServiceID, TaskID, Version
 from swarmd.model.spec import ContainerSpec, ServiceMode, ServiceSpec, TaskSpec
 from swarmd.model.task import Task
 from swarmd.ports import Container
 from swarmd.wire.container import Place, container_request
-from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane
+from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane, without_tasks
 from tests.real.plane_node import Attach, Done, Follow, Leave, Order, Tasks
 from tools.lab.lab import Lab
 

@@ -1,9 +1,9 @@
 """Who serves, as one node knows it: what gossip, other nodes and the agent take away."""
 
 from swarmd.daemon.serving import Serving
-from swarmd.model.dataplane import DataPlane, without_tasks
+from swarmd.model.dataplane import DataPlane
 from swarmd.model.ids import NodeID, TaskID
-from tests.planes import NODES, WEB_1, WEB_2, plane
+from tests.planes import NODES, WEB_1, WEB_2, plane, without_tasks
 
 ONE, TWO, THREE = NODES
 

@@ -9,10 +9,10 @@ import pytest
 
 from swarmd.ingress.loop import MeshLoop, leave
 from swarmd.ingress.vips import VipLoop
-from swarmd.model.dataplane import DataPlane, LocalTask, without_tasks
+from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import ServiceID, TaskID
 from swarmd.ports import Kernel
-from tests.planes import CLIENT_3, STACK, WEB_1, WEB_2, plane
+from tests.planes import CLIENT_3, STACK, WEB_1, WEB_2, plane, without_tasks
 
 
 class Recorder:

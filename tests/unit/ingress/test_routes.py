@@ -8,8 +8,8 @@ from swarmd.ingress import firewall
 from swarmd.ingress.hairpin import BridgePorts, read_ports
 from swarmd.ingress.lingering import datagram_backends, forget_commands
 from swarmd.ingress.routes import Nobody, nobody_lines, read_routes, route_work, wanted_routes
-from swarmd.model.dataplane import DataPlane, PlanePort, without_tasks
-from tests.planes import WEB_2, plane
+from swarmd.model.dataplane import DataPlane, PlanePort
+from tests.planes import WEB_2, plane, without_tasks
 
 ROUTES = json.dumps(
     [

@@ -9,10 +9,9 @@ from swarmd.model.dataplane import (
     LocalTask,
     PlanePort,
     without,
-    without_tasks,
 )
 from swarmd.model.ids import NetworkID, ServiceID
-from tests.planes import CLIENT_3, INGRESS, NODES, STACK, WEB_1, WEB_2, plane
+from tests.planes import CLIENT_3, INGRESS, NODES, STACK, WEB_1, WEB_2, plane, without_tasks
 
 WEB = LocalTask(
     task_id=WEB_1,

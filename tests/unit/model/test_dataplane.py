@@ -2,8 +2,8 @@
 
 import msgspec
 
-from swarmd.model.dataplane import DataPlane, published, without, without_tasks
-from tests.planes import INGRESS, NODES, STACK, WEB_1, WEB_2, plane
+from swarmd.model.dataplane import DataPlane, published, without
+from tests.planes import INGRESS, NODES, STACK, WEB_1, WEB_2, plane, without_tasks
 
 
 def backends(wanted: DataPlane) -> list[list[str]]:

@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from swarmd.errors import EngineError
-from swarmd.model.dataplane import DataPlane, LocalTask, without_tasks
+from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import NetworkID, ServiceID
 from swarmd.overlay.attach import task_networks
 from swarmd.overlay.loop import OverlayLoop
-from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane
+from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane, without_tasks
 from tests.unit.overlay.node import Node, ports
 
 AGAIN = NetworkID("again")
