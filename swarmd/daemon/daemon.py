@@ -213,7 +213,7 @@ class Daemon:
         members = {member.id: member for member in status.members}
         statuses = {}
         for node in self.view().nodes().values():
-            if node.member is None:
+            if node.member is None or node.member.is_learner:
                 continue
             member = members.get(node.member.raft_id)  # type: ignore[call-overload]  # RaftID is a str
             is_self = node.member.raft_id == status.id

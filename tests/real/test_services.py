@@ -80,7 +80,9 @@ def test_a_rolling_update_starts_first_and_never_runs_fewer(swarm: RealSwarm) ->
 def test_an_update_that_fails_pauses_and_the_rest_runs_on(swarm: RealSwarm) -> None:
     swarm.docker(1, "service", "create", "--name", "careful", "--replicas", "3", *SLEEP)
     old = {task.task_id for task in swarm.settled("careful", 3)}
-    how = ("--update-parallelism", "1", "--update-monitor", "2s", "--args", "sh -c 'exit 3'")
+    # The delay holds the second slot back: a task that is seen to run gives its place to the next.
+    pace = ("--update-parallelism", "1", "--update-delay", "1m", "--update-monitor", "1m")
+    how = (*pace, "--args", "sh -c 'exit 3'")
     # The progress display says it and ends with an error, as docker's does.
     with pytest.raises(DockerError, match="update paused: update paused due to failure"):
         swarm.docker(1, "service", "update", *how, "careful")
@@ -90,7 +92,14 @@ def test_an_update_that_fails_pauses_and_the_rest_runs_on(swarm: RealSwarm) -> N
     assert len({task.task_id for task in swarm.running("careful")} & old) == 2
     assert "task: non-zero exit (3)" in _errors(swarm, "careful")
 
-    back = ("--args", " ".join((*SLEEP[1:3], f'"{SLEEP[3]}"')))
+    back = (
+        "--update-delay",
+        "0s",
+        "--update-monitor",
+        "1s",
+        "--args",
+        " ".join((*SLEEP[1:3], f'"{SLEEP[3]}"')),
+    )
     swarm.docker(1, "service", "update", *back, "careful")
     swarm.settled("careful", 3)
 

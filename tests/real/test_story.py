@@ -26,6 +26,7 @@ STACKS = {"web": "web", "web-backend": "shop", "global": "agents", "placement": 
 
 def test_both_managers_show_the_same_nodes(swarm: RealSwarm) -> None:
     form = "{{.ID}} {{.Hostname}} {{.Status}} {{.Availability}} {{.ManagerStatus}}"
+    swarm.eventually("the second votes", lambda: "Reachable" in swarm.docker(1, "node", "ls"))
     first = swarm.docker(1, "node", "ls", "--format", form).splitlines()
     assert sorted(line.split(maxsplit=1)[1].strip() for line in first) == [
         f"{swarm.host(1)} Ready Active Leader",

@@ -100,6 +100,28 @@ def swarm() -> Iterator[Swarm]:
     made.loop.close()
 
 
+def test_a_member_without_a_vote_is_not_shown_as_a_reachable_manager(swarm: Swarm) -> None:
+    """Whoever counts on it would have their demotion refused for want of a quorum."""
+
+    async def story() -> None:
+        assert swarm.first.daemon is not None
+        shown: set[tuple[bool, bool]] = set()
+
+        def is_over() -> bool:
+            assert swarm.first.daemon is not None
+            statuses = swarm.first.daemon.manager_statuses()
+            members = [node for node in swarm.nodes() if node.member is not None]
+            shown.update((swarm.is_voter(node), node.id in statuses) for node in members)
+            return len(members) == 2 and all(map(swarm.is_voter, members))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(swarm.join(swarm.second, Role.MANAGER))
+            assert await swarm.world.until(is_over, WITHIN_S)
+        assert shown == {(True, True), (False, False)}
+
+    swarm.loop.run_until_complete(story())
+
+
 def test_a_manager_demoted_and_promoted_while_it_was_cut_off_is_one_again(swarm: Swarm) -> None:
     """It never heard of either, and for itself has been a member all the time (seed 2)."""
 
