@@ -6,6 +6,7 @@ endpoints.  While no leader answers, the node goes on with what it last knew.
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import aclosing
 
 from swarmd.agent.presence import LocalContainer
@@ -173,10 +174,10 @@ class DataPlanes:
         ended = self._serving.serve([c.task.id for c in containers if c.is_serving])
         if self._serving.told is not None:
             self._withdrawals.announce(ended, self._serving.told)
-        tasks = {c.task.id: _local_task(c) for c in containers if c.pid}
-        self._vips.follow_tasks(list(tasks.values()))
-        self._overlay.follow_tasks(list(tasks.values()))
-        pids = frozenset(task.pid for task in tasks.values())
+        tasks = attached_tasks(containers)
+        self._vips.follow_tasks(tasks)
+        self._overlay.follow_tasks(tasks)
+        pids = frozenset(task.pid for task in tasks)
         if pids - self._pids:
             # New ports of the ingress bridge.
             self._mesh.look()
@@ -199,6 +200,14 @@ class DataPlanes:
         """Returns when neither this node nor another sends new connections to a task."""
         await self._settled()
         await self._withdrawals.heard(task.id)
+
+
+def attached_tasks(containers: Iterable[LocalContainer]) -> list[LocalTask]:
+    """Those that run and have addresses in cluster networks.
+
+    Of the others a rule is of no use, and those on the host's network have the host's own namespace.
+    """
+    return [_local_task(c) for c in containers if c.pid and c.task.attachments]
 
 
 def _local_task(container: LocalContainer) -> LocalTask:
