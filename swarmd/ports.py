@@ -361,7 +361,7 @@ class Engine(Protocol):
         ...
 
     async def create_container(self, name: str, body: bytes) -> str:
-        """Its id."""
+        """Its id.  EngineError 404 "No such image: …" if the image is not here."""
         ...
 
     async def start_container(self, container_id: str) -> None: ...
@@ -373,8 +373,6 @@ class Engine(Protocol):
     async def remove_container(self, container_id: str) -> None:
         """Forced, with its anonymous volumes; no error if it does not exist."""
         ...
-
-    async def has_image(self, reference: str) -> bool: ...
 
     async def pull_image(self, reference: str, registry_auth: str) -> None:
         """`registry_auth` is the value of X-Registry-Auth, or empty.  Returns when it is there."""

@@ -17,12 +17,6 @@ class _Tagged(msgspec.Struct, frozen=True, kw_only=True):
     """An alternative; compared by value, so that transcripts can name it."""
 
 
-class FindImage(_Tagged, frozen=True, kw_only=True):
-    """Is exactly this reference here already?"""
-
-    image: str
-
-
 class Pull(_Tagged, frozen=True, kw_only=True):
     """Fetch an image.  The one action that is cut short when its task is no longer wanted."""
 
@@ -86,15 +80,7 @@ class Remove(_Tagged, frozen=True, kw_only=True):
     container_id: str
 
 
-Action = (
-    FindImage | Pull | AwaitNetworks | Create | Inspect | Start | LeadAway | Signal | Kill | Remove
-)
-
-
-class ImageFound(_Tagged, frozen=True, kw_only=True):
-    """Answer to FindImage."""
-
-    is_local: bool
+Action = Pull | AwaitNetworks | Create | Inspect | Start | LeadAway | Signal | Kill | Remove
 
 
 class Pulled(_Tagged, frozen=True, kw_only=True):
@@ -138,4 +124,4 @@ class Lost(_Tagged, frozen=True, kw_only=True):
     message: str
 
 
-Outcome = ImageFound | Pulled | NetworksReady | Created | Inspected | Done | Refused | Lost
+Outcome = Pulled | NetworksReady | Created | Inspected | Done | Refused | Lost

@@ -19,8 +19,6 @@ from swarmd.agent.actions import (
     Create,
     Created,
     Done,
-    FindImage,
-    ImageFound,
     Inspect,
     Inspected,
     Kill,
@@ -151,7 +149,7 @@ class Executor:
                 return asyncio.Semaphore(1), config.lead_away_s
             case Remove():
                 return self._quick_lane, config.call_s
-            case FindImage() | Inspect() | Signal() | Kill():
+            case Inspect() | Signal() | Kill():
                 return self._quick_lane, config.quick_call_s
             case _:
                 assert_never(action)
@@ -159,8 +157,6 @@ class Executor:
     async def _call(self, action: Action) -> Outcome:
         engine = self._engine
         match action:
-            case FindImage(image=image):
-                return ImageFound(is_local=await engine.has_image(image))
             case Pull():
                 return await self._pull(action)
             case AwaitNetworks() | LeadAway():

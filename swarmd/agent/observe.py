@@ -111,7 +111,8 @@ class EngineWatch:
         async with closing(self._engine.events()) as events:
             async for event in events:
                 if self._is_telling(event):
-                    worker.look(TaskID(event.labels[TASK_ID_LABEL]))
+                    tell = worker.started if event.action == "start" else worker.look
+                    tell(TaskID(event.labels[TASK_ID_LABEL]))
                     changed()
 
     def _is_telling(self, event: EngineEvent) -> bool:

@@ -15,8 +15,6 @@ from swarmd.agent.actions import (
     Create,
     Created,
     Done,
-    FindImage,
-    ImageFound,
     Inspected,
     Kill,
     LeadAway,
@@ -51,10 +49,8 @@ def after(local: Local, action: Action, outcome: Outcome, *, now: Timestamp, rul
             return _refused(local, action, outcome, now)
         case Lost():
             return _lost(local, action, now)
-        case ImageFound(is_local=is_local):
-            change: dict[str, object] = {"image": Image.TRIED if is_local else Image.MISSING}
         case Pulled(error=error):
-            change = {"image": Image.TRIED, "pull_error": error}
+            change: dict[str, object] = {"image": Image.TRIED, "pull_error": error}
         case NetworksReady(networks=networks):
             change = {"networks": networks}
         case Created(container_id=container_id):
@@ -152,13 +148,13 @@ def _refused(local: Local, action: Action, refused: Refused, now: Timestamp) -> 
         case Create() if refused.status == 409 and "already in use" in refused.message:
             local = msgspec.structs.replace(local, conflict=refused.message, sighting=None)
             return _later(local, now)
+        case Create() if _misses_image(refused) and local.image is Image.ASSUMED:
+            return msgspec.structs.replace(local, image=Image.MISSING, failures=0)
         case Create() | AwaitNetworks():
             return ended(local, TaskState.REJECTED, _why_not_created(local, refused))
         case Start():
             text = f"starting container failed: {refused.message}"
             return ended(local, TaskState.FAILED, text, local.container)
-        case FindImage():
-            return msgspec.structs.replace(local, image=Image.MISSING)
         case Signal():
             # A signal that the engine does not know: the deadline will end it.
             return msgspec.structs.replace(local, failures=0, **_done(local, action, now))
@@ -167,15 +163,19 @@ def _refused(local: Local, action: Action, refused: Refused, now: Timestamp) -> 
 
 def _why_not_created(local: Local, refused: Refused) -> str:
     """The engine's words; if the image is missing, also why it could not be pulled."""
-    is_missing = refused.status == 404 and "no such image" in refused.message.lower()
-    if is_missing and local.pull_error:
+    if _misses_image(refused) and local.pull_error:
         return f"{refused.message}: {local.pull_error}"
     return refused.message
 
 
+def _misses_image(refused: Refused) -> bool:
+    """A network or volume that is missing is a 404 too."""
+    return refused.status == 404 and "no such image" in refused.message.lower()
+
+
 def _lost(local: Local, action: Action, now: Timestamp) -> Local:
     """Nothing is known of the container, unless the action had nothing to do with it."""
-    if not isinstance(action, FindImage | Pull | AwaitNetworks):
+    if not isinstance(action, Pull | AwaitNetworks):
         local = msgspec.structs.replace(local, sighting=None)
     if isinstance(action, Create):
         # By the next try the node's part of the networks may have been made anew.

@@ -22,7 +22,6 @@ from swarmd.agent.actions import (
     Action,
     AwaitNetworks,
     Create,
-    FindImage,
     Inspect,
     Kill,
     LeadAway,
@@ -86,9 +85,10 @@ class Memory(Record, frozen=True, kw_only=True):
 class Image(Enum):
     """Where the task's image is."""
 
-    UNKNOWN = "unknown"
+    #: taken to be here: a create that misses it says so, and no task pays for a look of its own
+    ASSUMED = "assumed"
     MISSING = "missing"
-    #: here, or a pull of it failed: the create decides
+    #: pulled, or not: the create decides
     TRIED = "tried"
 
 
@@ -108,7 +108,7 @@ class Local(msgspec.Struct, frozen=True, kw_only=True):
     sighting: Sighting | None = None
     #: no longer assigned: its container is to go
     is_condemned: bool = False
-    image: Image = Image.UNKNOWN
+    image: Image = Image.ASSUMED
     pull_error: str = ""
     #: value of X-Registry-Auth; None = needed, but lost with the last process
     registry_auth: str | None = ""
@@ -191,15 +191,12 @@ def _make(local: Local) -> Step:
     """There is no container: the next action on the way to one."""
     if local.conflict and local.is_name_foreign:
         return _step(ended(local, TaskState.REJECTED, local.conflict))
-    image = container_spec(local.spec).image
-    match local.image:
-        case Image.UNKNOWN:
-            return _step(local, FindImage(image=image))
-        case Image.MISSING if local.registry_auth is None:
+    if local.image is Image.MISSING:
+        if local.registry_auth is None:
             # A manager has the credentials; its next set of assignments brings them.
             return _step(local)
-        case Image.MISSING:
-            return _step(local, Pull(image=image, registry_auth=local.registry_auth or ""))
+        image = container_spec(local.spec).image
+        return _step(local, Pull(image=image, registry_auth=local.registry_auth))
     if local.networks is None:
         return _step(local, AwaitNetworks(task=local.task))
     return _step(local, Create(task=local.task, spec=local.spec, networks=local.networks))
@@ -214,7 +211,7 @@ def _run(local: Local, now: Timestamp, rules: Rules) -> Step:
         return _step(ended(local, TaskState.FAILED, DESTROYED))
     if container.status == "created":
         return _start(local, container)
-    if container.status not in _ALIVE:
+    if not is_alive(container):
         return _step(_exited(local, container))
     if local.memory.stopping or container.health == "unhealthy":
         return _stop(local, container, now, rules)
@@ -276,7 +273,7 @@ def _shut_down(local: Local, now: Timestamp, rules: Rules) -> Step:
     if local.sighting is None:
         return _step(local, Inspect(reference=local.reference))
     container = local.container
-    if container is not None and container.status in _ALIVE:
+    if container is not None and is_alive(container):
         return _stop(local, container, now, rules)
     seen = None
     if container is not None and container.status != "created":
@@ -290,7 +287,7 @@ def _rest(local: Local, now: Timestamp, rules: Rules) -> Step:
     if local.sighting is None:
         return _step(local, Inspect(reference=local.reference))
     container = local.container
-    if container is not None and container.status in _ALIVE:
+    if container is not None and is_alive(container):
         return _stop(local, container, now, rules)
     return _step(_with_memory(local, stopping=None))
 
@@ -335,6 +332,11 @@ def _stop(local: Local, container: Container, now: Timestamp, rules: Rules) -> S
         signal = container.stop_signal or "SIGTERM"
         return _step(local, Signal(container_id=container.id, signal=signal))
     return Step(memory=local.memory, wake_at=stopping.kill_at)
+
+
+def is_alive(container: Container | None) -> bool:
+    """Whether it has a process, as far as was seen."""
+    return container is not None and container.status in _ALIVE
 
 
 def at_least(local: Local, state: TaskState, message: str) -> Local:

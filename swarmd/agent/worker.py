@@ -19,6 +19,7 @@ from swarmd.agent.actions import (
     Action,
     AwaitNetworks,
     Create,
+    Inspect,
     LeadAway,
     Outcome,
     Pull,
@@ -30,7 +31,7 @@ from swarmd.agent.outbox import Outbox
 from swarmd.agent.outcome import after
 from swarmd.agent.presence import LocalContainer, Presence
 from swarmd.agent.records import FORMAT, Saved, SavedAssignments, SavedMemories
-from swarmd.agent.task import Local, Memory, Rules, Sighting, next_step
+from swarmd.agent.task import Local, Memory, Rules, Sighting, is_alive, next_step
 from swarmd.model.assignment import Assignments, StatusUpdate
 from swarmd.model.ids import ServiceID, TaskID
 from swarmd.model.service import StoredSpec
@@ -74,6 +75,8 @@ class Worker:
         self._in_flight: dict[str, Action] = {}
         #: tasks of which something was heard while their action was in flight
         self._look_after: dict[TaskID, None] = {}
+        #: tasks that were told to have started while they were looked at
+        self._look_unless_alive: dict[TaskID, None] = {}
         #: tasks to be looked at in the next tick, in this order
         self._due: dict[TaskID, None] = {}
         #: (when, task), earliest first; an entry too many costs one look
@@ -198,6 +201,17 @@ class Worker:
         self._tasks[task_id] = msgspec.structs.replace(local, sighting=None)
         self._due[task_id] = None
 
+    def started(self, task_id: TaskID) -> None:
+        """A task's container began to run.
+
+        Told of every start, those of our own too; which were looked at, or will be, by then.
+        """
+        local, action = self._tasks.get(task_id), self._in_flight.get(task_id)
+        if isinstance(action, Inspect):
+            self._look_unless_alive[task_id] = None
+        elif local is not None and not is_alive(local.container):
+            self.look(task_id)
+
     def unknown(self, container_ids: Iterable[str]) -> tuple[str, ...]:
         """Those of the listed containers that are worth a look: no task is known to have them."""
         known = {local.memory.container_id for local in self._tasks.values()}
@@ -226,8 +240,10 @@ class Worker:
         if local is None:
             return  # a stray: if it is still there, the next list says so
         changed = after(local, action, outcome, now=now, rules=self._rules)
-        if task_id in self._look_after:
-            del self._look_after[task_id]
+        is_doubtful = task_id in self._look_unless_alive and not is_alive(changed.container)
+        self._look_unless_alive.pop(task_id, None)
+        if task_id in self._look_after or is_doubtful:
+            self._look_after.pop(task_id, None)
             changed = msgspec.structs.replace(changed, sighting=None)
         self._replace(local, changed, now)
         self._due[task_id] = None

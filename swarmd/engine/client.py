@@ -59,8 +59,13 @@ class DockerEngine:
 
     async def inspect_container(self, reference: str) -> Container | None:
         """By id or name; None if there is none."""
-        data = await self._found(f"/containers/{_quoted(reference)}/json")
-        return None if data is None else observe.container(data)
+        try:
+            data = await self._calls.call("GET", f"/containers/{_quoted(reference)}/json")
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return observe.container(data)
 
     async def create_container(self, name: str, body: bytes) -> str:
         """Raises EngineError 409 if the name is taken, 404 if the image is not here."""
@@ -126,10 +131,6 @@ class DockerEngine:
 
     # -- images, networks, volumes
 
-    async def has_image(self, reference: str) -> bool:
-        """Whether it is here, by name, digest or id."""
-        return await self._found(f"/images/{_quoted(reference)}/json") is not None
-
     async def pull_image(self, reference: str, registry_auth: str) -> None:
         """Returns when the image is here.  Raises EngineError with the registry's words."""
         headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
@@ -164,15 +165,6 @@ class DockerEngine:
     async def create_volume(self, body: bytes) -> None:
         """No error if it exists with the same driver."""
         await self._calls.call("POST", "/volumes/create", body=body)
-
-    async def _found(self, path: str) -> bytes | None:
-        """The answer to a GET, or None for 404."""
-        try:
-            return await self._calls.call("GET", path)
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
 
 
 def pull_query(reference: str) -> Query:

@@ -84,6 +84,8 @@ class EngineState:
         self.containers: dict[str, Container] = {}
         self.networks: dict[str, EngineNetwork] = {}
         self.volumes: set[str] = set()
+        #: pulled so far; the registry has every one
+        self.images: set[str] = set()
         #: calls that fail from now on
         self.failures = 0
         #: starts of a container, by task id: more than one is a restart
@@ -254,6 +256,8 @@ class SimEngine:
         if self._find(name) is not None:
             raise EngineError(409, f"Conflict. The container name {name} is already in use")
         parsed = msgspec.json.decode(body, type=_Body)
+        if parsed.image not in state.images:
+            raise EngineError(404, f"No such image: {parsed.image}")
         networks = parsed.networking_config.endpoints_config or {}
         container = Container(
             id=state.new_id(),
@@ -303,16 +307,12 @@ class SimEngine:
             state.lose(container.id)
             state.on_act("remove", container)
 
-    async def has_image(self, reference: str) -> bool:
-        """As `Engine.has_image`."""
-        await self._call()
-        return bool(reference)
-
     async def pull_image(self, reference: str, registry_auth: str) -> None:
         """As `Engine.pull_image`."""
-        await self._call(0.1, 0.5)
+        state = await self._call(0.1, 0.5)
         if not reference:
             raise EngineError(404, f"no such image ({registry_auth})")
+        state.images.add(reference)
 
     async def events(self) -> AsyncIterator[EngineEvent]:
         """As `Engine.events`."""

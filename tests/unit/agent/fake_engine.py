@@ -156,7 +156,8 @@ class FakeEngine:
         self.under_way[method] += 1
         self.most_under_way[method] = max(self.most_under_way[method], self.under_way[method])
         try:
-            await asyncio.sleep(self._latency_s)
+            # A little longer each time: answers come in the order of the calls.
+            await asyncio.sleep(self._latency_s + self.calls.total() * 1e-6)
             while method in self.hanging:  # noqa: ASYNC110 - time is virtual
                 await asyncio.sleep(1)
         finally:
@@ -205,10 +206,6 @@ class FakeEngine:
     async def remove_container(self, container_id: str) -> None:
         await self._enter("remove_container")
         self.machine.remove(container_id)
-
-    async def has_image(self, reference: str) -> bool:
-        await self._enter("has_image")
-        return reference in self.machine.images
 
     async def pull_image(self, reference: str, registry_auth: str) -> None:
         self.pulls.append((reference, registry_auth))

@@ -6,8 +6,6 @@ from swarmd.agent.actions import (
     Create,
     Created,
     Done,
-    FindImage,
-    ImageFound,
     Inspect,
     Inspected,
     Kill,
@@ -39,8 +37,6 @@ def on(machine: Machine, action: Action) -> Outcome:
 
 def _answer(machine: Machine, action: Action) -> Outcome | None:
     match action:
-        case FindImage(image=image):
-            return ImageFound(is_local=image in machine.images)
         case Pull(image=image):
             machine.images.add(image)
             return Pulled()

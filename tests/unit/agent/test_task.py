@@ -11,8 +11,6 @@ from swarmd.agent.actions import (
     Create,
     Created,
     Done,
-    FindImage,
-    ImageFound,
     Inspect,
     Inspected,
     Kill,
@@ -37,6 +35,7 @@ from tests.unit.agent.scene import IMAGE, RULES, T0, container, spec, task
 
 NOWHERE = Sighting(container=None)
 NAME = "web.1.t1"
+NO_IMAGE = Refused(status=404, message="No such image: busybox:latest")
 
 
 def local(
@@ -109,24 +108,28 @@ class Life:
         return self.step.action
 
 
+def ready_life(**parts: Any) -> Life:
+    """A task whose container is being made."""
+    life = Life(local(**parts))
+    life.meets(NetworksReady(networks=TaskNetworks()))
+    return life
+
+
 def created_life(desired: TaskState = TaskState.RUNNING) -> Life:
     """A task whose container was just made."""
-    life = Life(local(desired=desired))
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life(desired=desired)
     life.meets(Created(container_id="c1"))
     return life
 
 
 def test_a_task_goes_through_swarms_states_with_swarms_messages() -> None:
     life = Life(local())
-    assert life.step.action == FindImage(image=IMAGE)
-    assert life.meets(ImageFound(is_local=False)) == Pull(image=IMAGE)
-    assert life.meets(Pulled()) == AwaitNetworks(task=life.local.task)
+    assert life.step.action == AwaitNetworks(task=life.local.task)
     networks = TaskNetworks(resolver="10.0.0.1")
-    assert life.meets(NetworksReady(networks=networks)) == Create(
-        task=life.local.task, spec=life.local.spec, networks=networks
-    )
+    create = Create(task=life.local.task, spec=life.local.spec, networks=networks)
+    assert life.meets(NetworksReady(networks=networks)) == create
+    assert life.meets(NO_IMAGE) == Pull(image=IMAGE)
+    assert life.meets(Pulled()) == create
     assert life.meets(Created(container_id="c1")) == Start(container_id="c1")
     assert life.meets(Done()) == Inspect(reference="c1")
     assert life.meets(Inspected(container=container())) is None
@@ -152,32 +155,27 @@ def test_a_replacement_is_prepared_and_waits_for_its_turn() -> None:
     assert life.is_asked_to(TaskState.RUNNING) == Start(container_id="c1")
 
 
-def test_a_local_image_is_not_pulled() -> None:
-    life = Life(local())
-    assert life.meets(ImageFound(is_local=True)) == AwaitNetworks(task=life.local.task)
-
-
 def test_a_pull_carries_the_credentials_and_its_name_does_not_show_them() -> None:
-    life = Life(local(registry_auth="c2VjcmV0"))
-    pull = life.meets(ImageFound(is_local=False))
+    life = ready_life(registry_auth="c2VjcmV0")
+    pull = life.meets(NO_IMAGE)
     assert pull == Pull(image=IMAGE, registry_auth="c2VjcmV0")
     assert "c2VjcmV0" not in repr(pull)
 
 
 def test_a_task_without_its_credentials_waits_for_a_manager_unless_the_image_is_here() -> None:
     """The node was restarted while no manager answers."""
-    life = Life(local(registry_auth=None))
-    assert life.meets(ImageFound(is_local=False)) is None
+    life = ready_life(registry_auth=None)
+    assert life.meets(NO_IMAGE) is None
     assert life.local.state is TaskState.PREPARING
-    assert Life(local(registry_auth=None)).meets(ImageFound(is_local=True)) is not None
+    life = ready_life(registry_auth=None)
+    assert isinstance(life.meets(Created(container_id="c1")), Start)
 
 
 def test_a_failed_pull_is_told_by_the_create_that_misses_the_image() -> None:
-    life = Life(local())
-    life.meets(ImageFound(is_local=False))
+    life = ready_life()
+    life.meets(NO_IMAGE)
     life.meets(Pulled(error="pull access denied for busybox"))
-    life.meets(NetworksReady(networks=TaskNetworks()))
-    assert life.meets(Refused(status=404, message="No such image: busybox:latest")) is None
+    assert life.meets(NO_IMAGE) is None
     assert life.messages[-1] == (
         "rejected: preparing (No such image: busybox:latest: pull access denied for busybox)"
     )
@@ -188,21 +186,19 @@ def test_a_failed_pull_is_told_by_the_create_that_misses_the_image() -> None:
     [
         (400, 'invalid mount config for type "bind": bind source path does not exist: /p'),
         (400, "expanding env A failed: {{.No}}: can't evaluate field No of .No"),
+        (404, "network net0 not found"),
         (409, "Conflict: something else"),
         (500, "no space left on device"),
     ],
 )
 def test_what_the_engine_refuses_to_create_is_rejected(status: int, message: str) -> None:
-    life = Life(local())
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life()
     assert life.meets(Refused(status=status, message=message)) is None
     assert life.messages[-1] == f"rejected: preparing ({message})"
 
 
 def test_networks_that_do_not_come_reject_the_task() -> None:
     life = Life(local())
-    life.meets(ImageFound(is_local=True))
     text = "node is missing network attachments, ip addresses may be exhausted"
     assert life.meets(Refused(status=503, message=text)) is None
     assert life.messages[-1] == f"rejected: preparing ({text})"
@@ -393,18 +389,14 @@ def test_an_unassigned_container_is_removed_at_once_even_while_it_stops() -> Non
 
 def test_a_name_in_use_is_adopted_if_the_container_is_this_tasks() -> None:
     """The daemon was killed between the engine's create and its answer."""
-    life = Life(local())
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life()
     conflict = Refused(status=409, message=f'The container name "/{NAME}" is already in use')
     assert life.meets(conflict) == Inspect(reference=NAME)
     assert life.meets(Inspected(container=container(status="created"))) == Start(container_id="c1")
 
 
 def test_a_name_that_something_else_has_rejects_the_task() -> None:
-    life = Life(local())
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life()
     life.meets(Refused(status=409, message=f'The container name "/{NAME}" is already in use'))
     assert life.meets(Inspected(container=container(labels={"mine": "1"}))) is None
     assert life.local.state is TaskState.REJECTED
@@ -413,9 +405,7 @@ def test_a_name_that_something_else_has_rejects_the_task() -> None:
 
 def test_a_name_that_became_free_is_taken_later() -> None:
     """The engine frees a removed container's name after a while."""
-    life = Life(local())
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life()
     life.meets(Refused(status=409, message=f'The container name "/{NAME}" is already in use'))
     assert isinstance(life.meets(Inspected(container=None)), Create)
     assert isinstance(life.meets(Created(container_id="c2")), Start)
@@ -423,9 +413,7 @@ def test_a_name_that_became_free_is_taken_later() -> None:
 
 def test_a_container_that_may_lack_networks_is_made_anew() -> None:
     """An older engine connects networks one by one; swarmd was killed between two of them."""
-    life = Life(local(task=task(networks=2)))
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life(task=task(networks=2))
     life.meets(Refused(status=409, message=f'The container name "/{NAME}" is already in use'))
     seen = container(status="created")
     assert life.meets(Inspected(container=seen)) == Remove(container_id="c1")
@@ -442,9 +430,7 @@ def test_an_engine_that_does_not_answer_fails_nothing(state: TaskState) -> None:
 
 
 def test_a_create_that_was_lost_is_looked_for() -> None:
-    life = Life(local())
-    life.meets(ImageFound(is_local=True))
-    life.meets(NetworksReady(networks=TaskNetworks()))
+    life = ready_life()
     assert life.meets(Lost(message="timeout")) == Inspect(reference=NAME)
     assert life.meets(Inspected(container=container(status="created"))) == Start(container_id="c1")
 

@@ -5,7 +5,7 @@ from collections import Counter
 import msgspec
 import pytest
 
-from swarmd.agent.actions import Create, Pull, Remove, Start
+from swarmd.agent.actions import Action, Create, Inspect, Pull, Remove, Start
 from swarmd.agent.assigned import Taken
 from swarmd.agent.records import Saved
 from swarmd.agent.worker import Order, Worker
@@ -86,17 +86,59 @@ def settle(worker: Worker, machine: Machine) -> Counter[str]:
     return counts
 
 
-def test_a_deployment_costs_the_engine_five_short_calls_per_task() -> None:
-    """Speed: the raw engine needs two of them; the other three are looks."""
+def until(worker: Worker, machine: Machine, kind: type[Action]) -> Action:
+    """Carry out everything that follows, up to an action of this kind, which is in flight then."""
+    for _ in range(30):
+        worker.saved(worker.snapshot()[0])
+        for order in worker.tick(T0).orders:
+            if isinstance(order.action, kind):
+                return order.action
+            worker.finished(order.key, on(machine, order.action), T0)
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def test_a_deployment_costs_the_engine_three_calls_per_task() -> None:
+    """Speed: the bare engine needs two of them; the third looks at what was started."""
     machine = Machine(IMAGE)
     counts = settle(worker_with(*(task(n) for n in range(1, 51))), machine)
     assert counts == {
-        "FindImage": 50,
         "AwaitNetworks": 50,
         "Create": 50,
         "Start": 50,
         "Inspect": 50,
     }
+
+
+@pytest.mark.parametrize("is_told_late", [False, True])
+def test_a_start_of_our_own_that_the_engine_tells_of_is_not_looked_at_again(
+    is_told_late: bool,
+) -> None:
+    machine, worker = Machine(IMAGE), worker_with(task(1))
+    inspect = until(worker, machine, Inspect)
+    if not is_told_late:
+        worker.started(TaskID("t1"))
+    worker.finished("t1", on(machine, inspect), T0)
+    if is_told_late:
+        worker.started(TaskID("t1"))
+    assert not worker.tick(T0).orders
+
+
+@pytest.mark.parametrize("is_told_late", [False, True])
+def test_a_start_that_a_look_has_not_seen_is_looked_at(is_told_late: bool) -> None:
+    """Somebody starts the container of a task that has ended, while the agent looks at it."""
+    machine, worker = Machine(IMAGE), worker_with(task(1))
+    settle(worker, machine)
+    machine.die("c1", 1)
+    worker.look(TaskID("t1"))
+    (order,) = worker.tick(T0).orders
+    seen = on(machine, order.action)
+    machine.start("c1")
+    if not is_told_late:
+        worker.started(TaskID("t1"))
+    worker.finished("t1", seen, T0)
+    if is_told_late:
+        worker.started(TaskID("t1"))
+    assert [order.action for order in worker.tick(T0).orders] == [Inspect(reference="c1")]
 
 
 def test_nothing_is_made_before_the_disk_knows_of_it() -> None:
@@ -128,9 +170,8 @@ def test_a_container_is_not_started_before_the_disk_knows_of_the_decision() -> N
 def test_credentials_may_come_without_their_tasks() -> None:
     """The user logged in to the registry and updated the service with its credentials only."""
     worker = worker_with(task(1), auth="old")
-    machine = Machine()
-    [order] = worker.tick(T0).orders
-    worker.finished(order.key, on(machine, order.action), T0)
+    create = until(worker, Machine(), Create)
+    worker.finished("t1", on(Machine(), create), T0)
     worker.assign(msgspec.structs.replace(change(2), registry_auth={task(1).service_id: "new"}), T0)
     [order] = worker.tick(T0).orders
     assert order.action == Pull(image=IMAGE, registry_auth="new")
