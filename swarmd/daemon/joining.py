@@ -24,7 +24,7 @@ from swarmd.model.ids import ClusterID, NetworkID, NodeID, id_from, id_of
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.model.node import Availability, Member, Node, NodeSpec, NodeStatus, Role
 from swarmd.ports import Address, Credentials, Peer
-from swarmd.store.entry import Change, PutCluster, PutNetwork, PutNode
+from swarmd.store.entry import FEATURE_LEVEL, Change, PutCluster, PutNetwork, PutNode
 from swarmd.wire.packed import pack, unpack
 
 GOSSIP_KEY_BYTES = 32
@@ -67,6 +67,7 @@ def found(founding: Founding, ports: Ports) -> tuple[Identity, Cluster]:
         default_addr_pool=founding.default_addr_pool,
         subnet_size=founding.subnet_size,
         data_path_port=founding.data_path_port,
+        feature_level=FEATURE_LEVEL,
     )
     request, key = ports.crypto.new_request()
     facts = facts_of_node(node_id, Role.MANAGER, cluster, now)
@@ -90,7 +91,11 @@ def found(founding: Founding, ports: Ports) -> tuple[Identity, Cluster]:
 
 def genesis(identity: Identity, cluster: Cluster, now: int) -> Sequence[Change]:
     """The first entry of the log: the cluster, its founder, the ingress network."""
-    member = Member(raft_id=identity.raft_id, address=identity.advertise_address)
+    member = Member(
+        raft_id=identity.raft_id,
+        address=identity.advertise_address,
+        feature_level=FEATURE_LEVEL,
+    )
     node = Node(
         id=identity.node_id,
         spec=NodeSpec(labels={}, role=Role.MANAGER, availability=identity.availability),

@@ -32,7 +32,7 @@ from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID, RefusedErr
 from swarmd.raft.member import Member, RaftPorts
 from swarmd.raft.seal import KeySealer
 from swarmd.store.apply import Touched, touches
-from swarmd.store.entry import Change, Kind, PutNode
+from swarmd.store.entry import Change, Kind, PutNode, level_of
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
@@ -48,6 +48,8 @@ class EnlistCall(msgspec.Struct, frozen=True, kw_only=True):
 
     raft_id: str
     address: str
+    #: the newest records and fields that its swarmd understands
+    feature_level: int
 
 
 class RaftLog:
@@ -321,25 +323,36 @@ class Manager:
         return pack(Directory(leader=leader, managers=managers_of(self.store.view())))
 
     async def _enlist(self, peer: Peer, payload: bytes) -> bytes:
-        call = unpack(payload, EnlistCall)
         if self.leading is None:
             raise NoLeaderError  # the leader wants to see the node's own certificate
+        await self.enlist(peer.node_id, unpack(payload, EnlistCall))
+        return b""
+
+    async def enlist(self, node_id: str, call: EnlistCall) -> None:
+        """Note in the node's record, as leader, which disk it brings and what it understands.
+
+        Raises NotFoundError, NotPermittedError if the node may be no member, NoLeaderError.
+        """
 
         def decide(view: View, _: Timestamp) -> Sequence[Change]:
-            node = view.node(peer.node_id)
+            node = view.node(node_id)
             if node is None:
-                raise NotFoundError("node", peer.node_id)
+                raise NotFoundError("node", node_id)
             if node.role is not Role.MANAGER:  # demoted, and has not heard of it
-                raise NotPermittedError(f"node {peer.node_id} is no manager any more")
-            member = MemberRecord(raft_id=call.raft_id, address=call.address, is_learner=True)
-            if node.member is not None and node.member.raft_id == call.raft_id:
+                raise NotPermittedError(f"node {node_id} is no manager any more")
+            _demand_level(view, node_id, call.feature_level)
+            member = _member(node.member, call)
+            if member == node.member:
                 return ()
             return [PutNode(record=msgspec.structs.replace(node, member=member))]
 
-        await self.store.write(
-            Write(request_id=RequestID(""), principal=peer.node_id, decide=decide)
-        )
-        return b""
+        await self.store.write(Write(request_id=RequestID(""), principal=node_id, decide=decide))
+
+    def is_enlisted(self, call: EnlistCall) -> bool:
+        """Whether this node's record, as known here, says the same."""
+        node = self.store.view().node(self._identity.node_id)
+        member = None if node is None else node.member
+        return member is not None and _member(member, call) == member
 
     async def _retire(self, peer: Peer, _payload: bytes) -> bytes:
         """The node has left: its member goes at once, and its tasks move."""
@@ -357,3 +370,25 @@ class Manager:
             )
         )
         return b""
+
+
+def _member(known: MemberRecord | None, call: EnlistCall) -> MemberRecord:
+    """What the record is to say: a disk that is known keeps its vote, another has yet to earn it."""
+    if known is not None and known.raft_id == call.raft_id:
+        return msgspec.structs.replace(known, feature_level=call.feature_level)
+    return MemberRecord(
+        raft_id=call.raft_id,
+        address=call.address,
+        is_learner=True,
+        feature_level=call.feature_level,
+    )
+
+
+def _demand_level(view: View, node_id: str, level: int) -> None:
+    """A manager that cannot read the log would stop at its first entry."""
+    needed = level_of(view.cluster)
+    if level < needed:
+        raise NotPermittedError(
+            f"the swarmd of node {node_id} is too old to be a manager of this swarm (it knows "
+            f"feature level {level}, the swarm uses {needed}): upgrade it"
+        )

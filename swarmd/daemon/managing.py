@@ -18,6 +18,7 @@ from swarmd.model.node import Role
 from swarmd.raft import identity as raft_identity
 from swarmd.raft.interface import CorruptError, RaftConfig
 from swarmd.raft.seal import KeySealer
+from swarmd.store.entry import FEATURE_LEVEL
 from swarmd.store.store import Store
 from swarmd.wire.packed import pack
 
@@ -118,23 +119,39 @@ class Managing:
         """Ask until a leader has this disk among its members, and again when it has it no more.
 
         A node may be demoted and promoted before it hears of either: it never ceased to be a
-        manager for itself, but its member is gone.  To ask in vain changes nothing.
+        manager for itself, but its member is gone; or another swarmd than before may run on it.  To
+        ask in vain changes nothing.
         """
-        call = pack(EnlistCall(raft_id=identity.raft_id, address=identity.advertise_address))
+        call = EnlistCall(
+            raft_id=identity.raft_id,
+            address=identity.advertise_address,
+            feature_level=FEATURE_LEVEL,
+        )
         while True:
-            if not (manager.raft.status().is_voter and self._is_listed(identity.raft_id)):
-                await self._ask_to_enlist(call)
+            is_member = manager.raft.status().is_voter and self._is_listed(identity.raft_id)
+            if not (is_member and manager.is_enlisted(call)):
+                await self._ask_to_enlist(manager, call)
             await asyncio.sleep(ENLIST_AGAIN_S)
 
-    async def _ask_to_enlist(self, call: bytes) -> None:
+    async def _ask_to_enlist(self, manager: Manager, call: EnlistCall) -> None:
+        if manager.is_leader():
+            await self._try_to_enlist("", manager.enlist(self._identity().node_id, call))
+            return
         for address in self._others():
-            try:
-                await self._links.call(
-                    address, methods.ENLIST, call, timeout_s=ENLIST_CALL_S, is_write=True
-                )
-                break
-            except SwarmError as error:
-                log.debug("not enlisted", extra={"at": address, "reason": str(error)})
+            asking = self._links.call(
+                address, methods.ENLIST, pack(call), timeout_s=ENLIST_CALL_S, is_write=True
+            )
+            if await self._try_to_enlist(address, asking):
+                return
+
+    @staticmethod
+    async def _try_to_enlist(address: str, asking: Awaitable[object]) -> bool:
+        try:
+            await asking
+        except SwarmError as error:
+            log.debug("not enlisted", extra={"at": address, "reason": str(error)})
+            return False
+        return True
 
     def _is_listed(self, raft_id: str) -> bool:
         """Whether the leader heard last counts this member among the managers."""

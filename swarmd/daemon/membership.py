@@ -12,9 +12,11 @@ from swarmd.dispatcher.control.roles import (
     Grant,
     NoteVote,
     Promote,
+    RaiseLevel,
     Remove,
     RoleChange,
     StepDown,
+    raise_level,
     roles,
 )
 from swarmd.errors import SwarmError
@@ -23,7 +25,7 @@ from swarmd.model.ids import RequestID
 from swarmd.model.node import Node, Role
 from swarmd.ports import Timestamp
 from swarmd.raft.interface import NotCaughtUpError, Raft, RaftID
-from swarmd.store.entry import Change, Kind, PutNode
+from swarmd.store.entry import Change, Kind, PutCluster, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.store.view import View
@@ -86,6 +88,8 @@ class Membership:
                 await self._raft.remove(RaftID(raft_id))
             case StepDown():
                 await self._raft.transfer()
+            case RaiseLevel():
+                await self._raise_level()
             case _:
                 assert_never(change)
         log.info("membership changed", extra={"change": str(change)})
@@ -96,6 +100,17 @@ class Membership:
         def decide(view: View, _: Timestamp) -> Sequence[Change]:
             node = view.node(node_id)
             return () if node is None else (PutNode(record=_changed(node, role, is_learner)),)
+
+        await self._store.write(Write(request_id=RequestID(""), principal=PRINCIPAL, decide=decide))
+
+    async def _raise_level(self) -> None:
+        def decide(view: View, _: Timestamp) -> Sequence[Change]:
+            # An older manager may have enlisted since this was looked at.
+            change = raise_level(view)
+            if change is None or view.cluster is None:
+                return ()
+            cluster = msgspec.structs.replace(view.cluster, feature_level=change.level)
+            return (PutCluster(record=cluster),)
 
         await self._store.write(Write(request_id=RequestID(""), principal=PRINCIPAL, decide=decide))
 

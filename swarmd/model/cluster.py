@@ -92,7 +92,7 @@ class Cluster(Record, frozen=True, kw_only=True):
     subnet_size: int = 24
     data_path_port: int = 4789
     removed: tuple[Removed, ...] = ()
-    #: what every manager understands; gates new fields and tags
+    #: what every manager understands; gates new fields and tags, and never goes back
     feature_level: int = 1
     #: since when the newest gossip key has been the newest; 0 = since the cluster was founded
     gossip_keys_since: Timestamp = 0

@@ -106,6 +106,8 @@ class Member(Record, frozen=True, kw_only=True):
     address: str
     #: not yet a voter: catching up
     is_learner: bool = False
+    #: the newest records and fields that its swarmd understands
+    feature_level: int = 1
 
 
 class NodeAddress(Record, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from swarmd.store.entry import (
     decode_slice,
     encode_head,
     encode_slice,
+    level_of,
 )
 from swarmd.store.view import Tables, View
 
@@ -181,7 +182,9 @@ def _delete(tables: Tables, change: Delete) -> Touched | None:
 def snapshot(view: View) -> Iterator[bytes]:
     """The view in slices, each to be encoded when it is asked for."""
     results = tuple(view.results().items())
-    yield encode_head(SnapshotHead(index=view.index, time=view.time, results=results))
+    level = level_of(view.cluster)
+    head = SnapshotHead(feature_level=level, index=view.index, time=view.time, results=results)
+    yield encode_head(head)
     pending: list[Put] = []
     for put in _puts(view):
         pending.append(put)

@@ -2,8 +2,10 @@
 
 An entry is an envelope with changes.  A change is a *resulting record* (put), a small part of one
 (patch) or its end (delete), never a call into logic, so that two versions of the code apply an
-entry alike.  A field is only ever added at the end, gated by the cluster's feature level; a member
-that meets a higher level than it knows stops with a sentence instead of guessing.
+entry alike.  A field is only ever added at the end, gated by the cluster's feature level, which is
+what all of its managers understand (`dispatcher.control.roles`): a newer leader writes what the
+oldest manager reads.  A member that meets a higher level than it knows stops with a sentence
+instead of guessing.
 """
 
 from collections.abc import Sequence
@@ -102,7 +104,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One entry: all of its changes happen, or none."""
 
     format: int = FORMAT
-    feature_level: int = FEATURE_LEVEL
+    #: the cluster's when it was decided, whatever the proposer knows beyond it
+    feature_level: int
     #: cluster time at which the proposer decided it
     time: Timestamp
     #: node id of the leader that proposed it
@@ -117,11 +120,17 @@ class SnapshotHead(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The first slice of a snapshot."""
 
     format: int = FORMAT
-    feature_level: int = FEATURE_LEVEL
+    #: the cluster's, as in an entry
+    feature_level: int
     index: Version
     time: Timestamp
     #: answered requests, oldest first
     results: tuple[tuple[RequestID, Version], ...]
+
+
+def level_of(cluster: Cluster | None) -> int:
+    """At which level to write: the cluster's, or the founder's own while there is none."""
+    return FEATURE_LEVEL if cluster is None else cluster.feature_level
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -16,7 +16,7 @@ from swarmd.model.ids import PROPOSED, RequestID, Version
 from swarmd.model.meta import Meta
 from swarmd.ports import Timestamp
 from swarmd.store.apply import change_one
-from swarmd.store.entry import Change, Entry
+from swarmd.store.entry import Change, Entry, level_of
 from swarmd.store.view import Tables, View
 
 
@@ -63,10 +63,13 @@ def _decide(proposed: Tables, write: Write, *, proposer: str, now: Timestamp) ->
         return Decided(refused=error)
     if not changes:
         return Decided(done=proposed.index)
+    # Read before: the entry that raises the level can still be read by those who know the old one.
+    level = level_of(proposed.cluster)
     for change in changes:
         change_one(proposed, PROPOSED, now, change)
     return Decided(
         entry=Entry(
+            feature_level=level,
             time=now,
             proposer=proposer,
             principal=write.principal,

@@ -1,5 +1,9 @@
 """Roles: how the raft members are to follow the nodes' records.  One operation at a time.
 
+In the end the cluster's feature level follows the members.  Managers are upgraded one after the
+other, and meanwhile any of them may lead; so what only the newest know is written once all know it,
+and not before.  The level never goes back: the log and the snapshots hold what was written at it.
+
 An operator changes `spec.role`; the record's `role` follows at once upwards (the node then renews
 its certificate and enlists), and downwards only after its member is out of Raft.  A member that
 belongs to no node any more is taken out.
@@ -55,7 +59,13 @@ class StepDown(msgspec.Struct, frozen=True, tag=True):
     """Hand leadership to another, who then takes this member out."""
 
 
-RoleChange: TypeAlias = Grant | Promote | NoteVote | AddLearner | Remove | StepDown
+class RaiseLevel(msgspec.Struct, frozen=True, tag=True):
+    """Write from now on what all managers understand by now."""
+
+    level: int
+
+
+RoleChange: TypeAlias = Grant | Promote | NoteVote | AddLearner | Remove | StepDown | RaiseLevel
 
 
 def roles(
@@ -70,7 +80,15 @@ def roles(
         change = _of_node(node, voters, learners, own)
         if change is not None:
             return change
-    return None
+    return raise_level(view)
+
+
+def raise_level(view: View) -> RaiseLevel | None:
+    """To the least that a manager understands; None if the cluster is at it."""
+    levels = [n.member.feature_level for n in view.nodes().values() if n.member is not None]
+    if view.cluster is None or not levels or min(levels) <= view.cluster.feature_level:
+        return None
+    return RaiseLevel(min(levels))
 
 
 def _of_node(

@@ -15,6 +15,7 @@ from swarmd.model.task import Task
 from swarmd.ports import Timestamp
 from swarmd.store.apply import Touched, apply
 from swarmd.store.entry import (
+    FEATURE_LEVEL,
     Change,
     Delete,
     Entry,
@@ -36,7 +37,13 @@ Watcher = Callable[[Sequence[Touched] | None], None]
 
 
 def entry(at: Timestamp, *changes: Change) -> Entry:
-    return Entry(proposer="n1", request_id=RequestID(""), time=at, changes=changes)
+    return Entry(
+        feature_level=FEATURE_LEVEL,
+        proposer="n1",
+        request_id=RequestID(""),
+        time=at,
+        changes=changes,
+    )
 
 
 class FakeStore:

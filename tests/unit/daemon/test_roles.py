@@ -34,6 +34,13 @@ class Swarm:
         assert self.first.daemon is not None
         await self.first.daemon.init(INIT)
 
+    def end(self) -> None:
+        """Nothing runs any more."""
+        for machine in self.world.live():
+            self.world.kill(machine)
+        self.loop.run_until_complete(asyncio.sleep(5))  # what was cancelled unwinds
+        self.loop.close()
+
     async def join(self, machine: Machine, role: Role) -> None:
         assert self.first.daemon is not None
         assert machine.daemon is not None
@@ -94,10 +101,7 @@ def swarm() -> Iterator[Swarm]:
     made = Swarm()
     made.loop.run_until_complete(made.found())
     yield made
-    for machine in made.world.live():
-        made.world.kill(machine)
-    made.loop.run_until_complete(asyncio.sleep(5))  # what was cancelled unwinds
-    made.loop.close()
+    made.end()
 
 
 def test_a_member_without_a_vote_is_not_shown_as_a_reachable_manager(swarm: Swarm) -> None:

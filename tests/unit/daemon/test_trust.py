@@ -11,7 +11,13 @@ from swarmd.daemon import joining, methods
 from swarmd.daemon.authority import Issued, JoinCall
 from swarmd.daemon.joining import Joining
 from swarmd.daemon.links import Links
-from swarmd.errors import NoLeaderError, NotManagerError, NotPermittedError, UnavailableError
+from swarmd.errors import (
+    InvalidArgumentError,
+    NoLeaderError,
+    NotManagerError,
+    NotPermittedError,
+    UnavailableError,
+)
 from swarmd.model.ids import ClusterID, NodeID, RequestID
 from swarmd.model.node import Role
 from swarmd.net.rpc import Call, Reply, decode_question, encode
@@ -71,6 +77,26 @@ def test_a_join_token_is_shown_to_managers_only(scene: Scene) -> None:
             serving = group.create_task(_hand_out_root(network.far, root))
             with pytest.raises(UnavailableError, match="shows the certificate of a worker"):
                 await joining.join(asked, poor)
+        assert serving.result() == [methods.ROOT]
+
+    scene.run(story())
+
+
+def test_another_root_than_the_tokens_is_refused_before_the_token_is_shown(scene: Scene) -> None:
+    """Somebody between the node and its swarm, with a root and a manager's certificate of his own."""
+
+    async def story() -> None:
+        ports = (await scene.up())._ports
+        true, _ = ports.crypto.new_root("c", ports.clock.wall())
+        forged, _ = ports.crypto.new_root("c", ports.clock.wall())
+        network = _Impostor(Peer(node_id="m", role="manager", cluster_id="c"))
+        asked = msgspec.structs.replace(JOINING, token=join_token(true, "0" * 25))
+        poor = msgspec.structs.replace(ports, network=network)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(_hand_out_root(network.far, forged))
+            with pytest.raises(InvalidArgumentError, match="remote CA does not match fingerprint"):
+                await joining.join(asked, poor)
+            network.near.close()
         assert serving.result() == [methods.ROOT]
 
     scene.run(story())

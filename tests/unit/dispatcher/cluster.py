@@ -39,6 +39,7 @@ from swarmd.model.spec import (
 from swarmd.model.task import Task, TaskState, TaskStatus
 from swarmd.store.apply import Touched, apply
 from swarmd.store.entry import (
+    FEATURE_LEVEL,
     Change,
     Delete,
     Entry,
@@ -121,7 +122,11 @@ class Cluster:
         index = Version(self.tables.index + 1)
         self.now += 1  # the store never gives two entries one time
         entry = Entry(
-            time=self.now, proposer="n1", request_id=RequestID(""), changes=tuple(changes)
+            feature_level=FEATURE_LEVEL,
+            time=self.now,
+            proposer="n1",
+            request_id=RequestID(""),
+            changes=tuple(changes),
         )
         touched = apply(self.tables, index, entry)
         self.agenda.touched(self.tables, touched)

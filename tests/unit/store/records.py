@@ -15,12 +15,18 @@ from swarmd.model.spec import (
 )
 from swarmd.model.task import Attachment, Task, TaskState, TaskStatus
 from swarmd.ports import Timestamp
-from swarmd.store.entry import Change, Entry, encode, joined
+from swarmd.store.entry import FEATURE_LEVEL, Change, Entry, encode, joined
 
 
 def entry(*changes: Change, time: Timestamp = 1, request_id: str = "") -> Entry:
     """One entry."""
-    return Entry(time=time, proposer="n1", request_id=RequestID(request_id), changes=tuple(changes))
+    return Entry(
+        feature_level=FEATURE_LEVEL,
+        time=time,
+        proposer="n1",
+        request_id=RequestID(request_id),
+        changes=tuple(changes),
+    )
 
 
 def command(*entries: Entry) -> bytes:

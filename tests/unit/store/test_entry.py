@@ -76,7 +76,7 @@ def test_what_a_newer_swarmd_wrote_is_refused_with_advice(parts: dict[str, int])
     newer = msgspec.structs.replace(entry(), **parts)
     with pytest.raises(WireError, match=r"newer swarmd .* upgrade this manager"):
         decode(command(newer))
-    head = SnapshotHead(index=Version(1), time=1, results=())
+    head = SnapshotHead(feature_level=1, index=Version(1), time=1, results=())
     with pytest.raises(WireError, match="the snapshot was written by a newer swarmd"):
         decode_head(encode_head(msgspec.structs.replace(head, **parts)))
 
@@ -101,7 +101,9 @@ def test_noise_is_refused_and_nothing_else(noise: bytes) -> None:
 
 
 def test_slices_and_heads_come_back_from_their_bytes() -> None:
-    head = SnapshotHead(index=Version(9), time=5, results=((RequestID("r"), Version(3)),))
+    head = SnapshotHead(
+        feature_level=1, index=Version(9), time=5, results=((RequestID("r"), Version(3)),)
+    )
     assert decode_head(encode_head(head)) == head
     puts = (PutNetwork(record=network("w1")), PutTask(record=task("t1", "s1")))
     assert decode_slice(encode_slice(puts)) == puts

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from swarmd.errors import NameInUseError, SequenceError, SwarmError
@@ -10,10 +11,21 @@ from swarmd.model.meta import Meta
 from swarmd.model.task import TaskState
 from swarmd.ports import Timestamp
 from swarmd.store.apply import apply, restore, snapshot
-from swarmd.store.entry import Change, Delete, Kind, PatchTask, PutNetwork, PutSpec, PutTask
+from swarmd.store.entry import (
+    FEATURE_LEVEL,
+    Change,
+    Delete,
+    Kind,
+    PatchTask,
+    PutCluster,
+    PutNetwork,
+    PutSpec,
+    PutTask,
+    decode_head,
+)
 from swarmd.store.sequencer import Decided, Write, check_version, sequence
 from swarmd.store.view import RESULTS_KEPT, Tables, View
-from tests.unit.store.records import entry, network, stored, task
+from tests.unit.store.records import cluster, entry, network, stored, task
 
 Decide = Callable[[View, Timestamp], Sequence[Change]]
 
@@ -52,6 +64,27 @@ def test_a_write_becomes_an_entry_that_says_who_when_and_what() -> None:
     assert (one.entry.proposer, one.entry.principal, one.entry.time) == ("n1", "uid=0", 7)
     assert one.entry.request_id == "r1"
     assert one.entry.changes == (PutNetwork(record=network("w1")),)
+
+
+def test_an_entry_is_written_at_the_clusters_level_and_not_at_the_proposers() -> None:
+    """An upgraded leader among managers that are not: they have to read it (and its snapshots)."""
+    older = msgspec.structs.replace(cluster(), feature_level=FEATURE_LEVEL - 1)
+    tables = Tables()
+    tables.cluster = older
+    newer = [PutCluster(record=msgspec.structs.replace(older, feature_level=FEATURE_LEVEL))]
+    before, raising, after = decided(
+        tables, write(create("w1")), write(lambda _view, _now: newer), write(create("w2"))
+    )
+    levels = [one.entry.feature_level for one in (before, raising, after) if one.entry is not None]
+    assert levels == [FEATURE_LEVEL - 1, FEATURE_LEVEL - 1, FEATURE_LEVEL]
+    head = decode_head(next(snapshot(tables.view())))
+    assert head.feature_level == FEATURE_LEVEL - 1
+
+
+def test_a_founder_writes_at_the_level_that_it_knows() -> None:
+    (one,) = decided(Tables(), write(lambda _view, _now: [PutCluster(record=cluster())]))
+    assert one.entry is not None
+    assert one.entry.feature_level == FEATURE_LEVEL
 
 
 def test_each_write_sees_what_those_before_it_did() -> None:
