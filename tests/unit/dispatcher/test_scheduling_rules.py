@@ -185,6 +185,8 @@ def preferring(*descriptors: str) -> Placement:
         (("node.labels.zone",), 6, [1, 1, 1, 1, 0, 2]),
         (("NODE.LABELS.zone",), 6, [1, 1, 1, 1, 0, 2]),
         (("node.labels.zone", "node.labels.rack"), 12, [2, 2, 2, 1, 1, 4]),
+        # In zone b, n3 is alone in its rack: it gets as much as n4 and n5 together.
+        (("node.labels.zone", "node.labels.rack"), 18, [3, 3, 3, 2, 1, 6]),
         (("node.labels.missing",), 6, [1, 1, 1, 1, 1, 1]),
         (("node.hostname",), 6, [1, 1, 1, 1, 1, 1]),
     ],
