@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from swarmd import compose
-from swarmd.cli.client import Client, filters
+from swarmd.cli.client import ApiError, Client, filters
 from swarmd.cli.command import Session, SeveralError, command, repeated, switch
 from swarmd.cli.output import Json
 from swarmd.cli.registry import auth_header, pinned, tagged
@@ -62,7 +62,7 @@ def deploy(session: Session, args: list[str], **flags: Any) -> None:
         prune=flags["prune"],
         resolve_image=flags["resolve_image"],
     )
-    deployer = _Deployer(client, sends_auth=flags["with_registry_auth"])
+    deployer = _Deployer(client, specs, sends_auth=flags["with_registry_auth"])
     service_ids = [found for operation in plan if (found := deployer.carry_out(operation))]
     if flags["detach"] is False:
         _wait(client, service_ids, is_quiet=flags["quiet"])
@@ -122,8 +122,9 @@ def _check_manager(client: Client) -> None:
 class _Deployer:
     """Carries out operations, one call each."""
 
-    def __init__(self, client: Client, *, sends_auth: bool) -> None:
+    def __init__(self, client: Client, specs: compose.StackSpecs, *, sends_auth: bool) -> None:
         self._client = client
+        self._declared = specs.declared
         self._sends_auth = sends_auth
 
     def carry_out(self, operation: compose.Operation) -> str | None:
@@ -134,20 +135,23 @@ class _Deployer:
                 return None
             case compose.CreateNetwork(name=name, body=body):
                 click.echo(f"Creating network {name}")
-                self._try(f"create network {name}", lambda: self._post_network(dict(body)))
+                self._try("create", f"network {name}", lambda: self._post_network(dict(body)))
                 return None
             case compose.CreateService(name=name):
                 click.echo(f"Creating service {name}")
-                return self._try(f"create service {name}", lambda: self._create(operation))
+                return self._try("create", f"service {name}", lambda: self._create(operation))
             case compose.UpdateService(name=name, id=service_id):
                 click.echo(f"Updating service {name} (id: {service_id})")
-                return self._try(f"update service {name}", lambda: self._update(operation))
+                return self._try("update", f"service {name}", lambda: self._update(operation))
 
-    def _try(self, what: str, call: Callable[[], str]) -> str:
+    def _try(self, verb: str, what: str, call: Callable[[], str]) -> str:
+        """What the daemon refuses is told with the place where it is declared."""
         try:
             return call()
+        except ApiError as error:
+            raise self._declared[what].error(f"failed to {verb} {what}: {error}") from error
         except SwarmError as error:
-            raise PreconditionError(f"failed to {what}: {error}") from error
+            raise PreconditionError(f"failed to {verb} {what}: {error}") from error
 
     def _post_network(self, body: Json) -> str:
         answer = self._client.post("/networks/create", body)

@@ -14,7 +14,7 @@ Inside, in the order in which a file goes through them:
     load          all of that, for each file                merge         file over file
     model         the types of the outcome                  notes errors  what is said to people
     containers networks convert                             the model to the API
-    notyet        secrets and configs, refused for now
+    notyet        secrets, configs and the like, refused for now
     stack         the plan                                  render        the model to YAML
 
 The CLI imports this on every `stack deploy`, so it imports PyYAML and the standard library only.

@@ -34,6 +34,8 @@ class StackSpecs:
     networks: Mapping[str, Mapping[str, Json]]
     #: full name → where it is declared; these must exist before
     external_networks: Mapping[str, Place]
+    #: `service shop_web` or `network shop_front` → where it is declared
+    declared: Mapping[str, Place]
 
 
 def specs(loaded: Loaded, stack: str) -> StackSpecs:
@@ -45,8 +47,20 @@ def specs(loaded: Loaded, stack: str) -> StackSpecs:
         f"{stack}_{name}": _Converter(loaded, stack, name).service_spec()
         for name in sorted(loaded.model["services"])
     }
-    networks, external = stack_networks(loaded, stack)
-    return StackSpecs(stack, services, networks, external)
+    networks = stack_networks(loaded, stack)
+    return StackSpecs(
+        stack,
+        services,
+        {network.full_name: network.body for network in networks if not network.is_external},
+        {network.full_name: network.at for network in networks if network.is_external},
+        {
+            **{
+                f"service {stack}_{name}": loaded.place("services", name)
+                for name in loaded.model["services"]
+            },
+            **{f"network {network.full_name}": network.at for network in networks},
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class NotYetError(ComposeError):
     """The file is sound, but uses what this version of swarmd does not carry out (see `notyet`).
 
     Attributes:
-        kind: `secrets` or `configs`.
+        kind: what that is: `secrets`, `configs`, `rollback` …
     """
 
     def __init__(self, error: ComposeError, kind: str) -> None:

@@ -5,7 +5,8 @@ their short name in it.  Only networks that a service uses are made.  Services t
 `default`, which need not be declared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from swarmd.compose import model
 from swarmd.compose.containers import NAMESPACE_LABEL, given
@@ -18,22 +19,37 @@ PREDEFINED_NETWORKS = ("bridge", "host", "none", "default")
 _DEFAULT_NETWORK = "default"
 
 
-def stack_networks(
-    loaded: Loaded, stack: str
-) -> tuple[dict[str, Mapping[str, Json]], dict[str, Place]]:
-    """(NetworkCreate by full name, place of the declaration of external ones by full name)."""
-    compose = loaded.model
-    used = {name for service in compose["services"].values() for name in _networks_of(service)}
-    networks: dict[str, Mapping[str, Json]] = {}
-    external: dict[str, Place] = {}
-    for name in sorted(used):
-        network = compose["networks"].get(name, {})
-        full_name = _network_name(name, network, stack)
-        if network.get("external"):
-            external[full_name] = loaded.place("networks", name)
-        else:
-            networks[full_name] = _network_create(full_name, network, stack)
-    return networks, external
+@dataclass(frozen=True, slots=True)
+class StackNetwork:
+    """A network that services of the stack use."""
+
+    full_name: str
+    is_external: bool
+    #: the NetworkCreate; of no use for an external one
+    body: Mapping[str, Json]
+    #: where it is declared
+    at: Place
+
+
+def stack_networks(loaded: Loaded, stack: str) -> Sequence[StackNetwork]:
+    """The networks of a stack, by their names in the files."""
+    return [_stack_network(loaded, stack, name) for name in used_networks(loaded.model)]
+
+
+def _stack_network(loaded: Loaded, stack: str, name: str) -> StackNetwork:
+    network = loaded.model["networks"].get(name, {})
+    full_name = _network_name(name, network, stack)
+    return StackNetwork(
+        full_name,
+        bool(network.get("external")),
+        _network_create(full_name, network, stack),
+        loaded.place("networks", name),
+    )
+
+
+def used_networks(compose: model.Model) -> Sequence[str]:
+    """Names of the networks in which some service takes part, sorted."""
+    return sorted({name for one in compose["services"].values() for name in _networks_of(one)})
 
 
 def attachments(loaded: Loaded, stack: str, service_name: str) -> list[Json]:

@@ -1,7 +1,8 @@
 """What a sound compose file may hold and this version of swarmd does not carry out.
 
-Secrets and configs are read, checked, merged and printed like everything else; only a deployment
-refuses them.  Whoever implements them removes this file and its one call.
+It is read, checked, merged and printed like everything else; only a deployment refuses it, before
+anything is made, with the place where it stands.  (A manager would refuse it as well, but knows no
+files.)  Whoever implements a part removes its lines here.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,51 @@ from swarmd.compose import model
 from swarmd.compose.document import Place
 from swarmd.compose.errors import NotYetError
 from swarmd.compose.load import Loaded
+from swarmd.compose.networks import used_networks
+
+_OVERLAY = "overlay"
 
 
 def refuse_not_yet(loaded: Loaded) -> None:
+    """Raises NotYetError for the first thing that cannot be carried out."""
+    _refuse_objects(loaded)
+    for name, service in sorted(loaded.model["services"].items()):
+        _refuse_service(loaded, name, service)
+    for name in used_networks(loaded.model):
+        _refuse_network(loaded, name, loaded.model["networks"].get(name, {}))
+
+
+def _refuse_service(loaded: Loaded, name: str, service: model.Service) -> None:
+    if service.get("deploy", {}).get("update_config", {}).get("failure_action") == "rollback":
+        at = loaded.place("services", name, "deploy", "update_config", "failure_action")
+        raise _unsupported(at, "rollback", "use pause or continue")
+    for port in service.get("ports", []):
+        if port.get("protocol") == "sctp" and port.get("mode") != "host":
+            at = loaded.place("services", name, "ports")
+            raise _unsupported(at, "sctp on every node", "publish with mode host")
+
+
+def _refuse_network(loaded: Loaded, name: str, network: model.Network) -> None:
+    if network.get("external"):
+        return
+    if network.get("driver", _OVERLAY) not in ("", _OVERLAY):
+        raise _unsupported(
+            loaded.place("networks", name, "driver"),
+            f"the driver {network['driver']}",
+            "use overlay",
+        )
+    if "encrypted" in network.get("driver_opts", {}):
+        at = loaded.place("networks", name, "driver_opts", "encrypted")
+        raise _unsupported(at, "encryption", "leave it out")
+    if network.get("enable_ipv6"):
+        raise _unsupported(loaded.place("networks", name, "enable_ipv6"), "IPv6", "leave it out")
+
+
+def _unsupported(at: Place, what: str, advice: str) -> NotYetError:
+    return NotYetError(at.refusal(f"{what} is not supported yet: {advice}"), what)
+
+
+def _refuse_objects(loaded: Loaded) -> None:
     """Secrets and configs, whether a service uses them or the stack would only make them."""
     compose = loaded.model
     for name, service in sorted(compose["services"].items()):

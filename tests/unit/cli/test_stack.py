@@ -96,12 +96,19 @@ def test_a_second_deployment_updates_and_prunes(cli: Cli, compose_file: str) -> 
     assert image == "nginx:1@sha256:" + "a" * 64  # unchanged in the file: its digest stays
 
 
-def test_a_call_that_fails_says_what_it_was_for(cli: Cli, compose_file: str) -> None:
+def test_a_call_that_fails_says_what_it_was_for_and_where_that_is_declared(
+    cli: Cli, compose_file: str
+) -> None:
     deployable(cli)
     cli.answers({"POST /services/create": Answer({"message": "no"}, 500)})
     ran = cli("stack", "deploy", "-d", "-c", compose_file, "--resolve-image", "never", "shop")
     assert ran.code == 1
-    assert ran.err.endswith("failed to create service shop_web: Error response from daemon: no\n")
+    said = "failed to create service shop_web: Error response from daemon: no\n"
+    assert ran.err.endswith(f"\n{compose_file}:3: {said}")
+    cli.answers({"POST /networks/create": Answer({"message": "no"}, 500)})
+    ran = cli("stack", "deploy", "-d", "-c", compose_file, "--resolve-image", "never", "shop")
+    said = "failed to create network shop_default: Error response from daemon: no\n"
+    assert ran.err.endswith(f"\n{compose_file}:1: {said}")
 
 
 def test_a_worker_cannot_deploy(cli: Cli, compose_file: str) -> None:

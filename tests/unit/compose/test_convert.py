@@ -217,7 +217,7 @@ def test_labels_of_deploy_are_the_services() -> None:
 
 NETWORKS = """
 networks:
-  front: {driver_opts: {encrypted: ""}, attachable: true, internal: true, labels: [a=b]}
+  front: {driver_opts: {mtu: 1400}, attachable: true, internal: true, labels: [a=b]}
   back: {name: real, ipam: {driver: default, config: [{subnet: 10.9.0.0/24, gateway: 10.9.0.1}]}}
   six: {enable_ipv6: true}
   unused:
@@ -257,7 +257,7 @@ def test_only_networks_that_a_service_uses_are_made() -> None:
         "shop_front": {
             "Name": "shop_front",
             "Driver": "overlay",
-            "Options": {"encrypted": ""},
+            "Options": {"mtu": "1400"},
             "Internal": True,
             "Attachable": True,
             "Labels": {"a": "b", NAMESPACE: "shop"},

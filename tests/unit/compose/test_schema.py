@@ -315,6 +315,61 @@ def test_secrets_and_configs_are_checked_and_refused(
     assert caught.value.kind in problem
 
 
+@pytest.mark.parametrize(
+    ("body", "more", "line", "problem"),
+    [
+        (
+            "deploy:\n  update_config:\n    failure_action: rollback",
+            "",
+            6,
+            (
+                "service web: deploy.update_config.failure_action: rollback is not supported yet: "
+                "use pause or continue"
+            ),
+        ),
+        (
+            "ports: [{target: 80, published: 80, protocol: sctp}]",
+            "",
+            4,
+            "service web: ports: sctp on every node is not supported yet: publish with mode host",
+        ),
+        (
+            "networks: [back]",
+            "networks:\n  back:\n    driver: macvlan",
+            7,
+            "networks.back.driver: the driver macvlan is not supported yet: use overlay",
+        ),
+        (
+            "networks: [back]",
+            'networks:\n  back:\n    driver_opts:\n      encrypted: ""',
+            8,
+            "networks.back.driver_opts.encrypted: encryption is not supported yet: leave it out",
+        ),
+        (
+            "tty: true",
+            "networks:\n  default:\n    enable_ipv6: true",
+            7,
+            "networks.default.enable_ipv6: IPv6 is not supported yet: leave it out",
+        ),
+    ],
+)
+def test_what_a_manager_would_refuse_is_refused_with_its_place(
+    body: str, more: str, line: int, problem: str
+) -> None:
+    text = service(body, more=more)
+    loaded(text)
+    with pytest.raises(NotYetError) as caught:
+        stack(text)
+    assert (caught.value.problem, caught.value.line) == (problem, line)
+
+
+def test_what_is_not_supported_yet_is_no_hindrance_where_nobody_uses_it() -> None:
+    """Of a network that is not made, and of ports that their node alone publishes."""
+    ports = "ports: [{target: 80, published: 80, protocol: sctp, mode: host}]"
+    assert stack(service(ports, more="networks: {back: {driver: macvlan}}")).services
+    assert stack(service("networks: [n]", more="networks: {n: {external: true}}")).services
+
+
 @pytest.mark.parametrize("kind", ["secret", "config"])
 def test_an_undefined_secret_or_config_is_refused_as_such(kind: str) -> None:
     error = refusal(service(f"{kind}s: [x]"))
