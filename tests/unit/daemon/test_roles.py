@@ -190,6 +190,32 @@ def test_a_worker_that_was_cut_off_while_another_manager_came_to_lead_finds_it(
     swarm.loop.run_until_complete(story())
 
 
+def test_a_worker_gets_another_certificate_before_its_own_has_ended(swarm: Swarm) -> None:
+    """After five sixths of its life; until then nobody refused the one that it had."""
+
+    async def story() -> None:
+        world, third = swarm.world, swarm.third
+        await swarm.join(third, Role.WORKER)
+        assert await world.until(lambda: swarm.node(third).status.state is NodeState.READY, 30)
+        before = swarm.node(third)
+        world.kill(third)
+        for machine in world.machines:
+            machine.host.clock.jump(75 * 24 * 3600.0)
+        assert swarm.first.daemon is not None
+        assert before.certificate_expires_at > swarm.first.daemon._ports.clock.wall()
+        world.revive(third)
+        assert await world.until(
+            lambda: swarm.node(third).certificate_serial != before.certificate_serial, WITHIN_S
+        )
+        assert third.daemon is not None
+        assert third.daemon.node is not None
+        facts = third.daemon._ports.crypto.facts(third.daemon.node.identity.certificate)
+        assert facts.serial == swarm.node(third).certificate_serial
+        assert facts.not_after > before.certificate_expires_at
+
+    swarm.loop.run_until_complete(story())
+
+
 def first_leads(swarm: Swarm) -> bool:
     daemon = swarm.first.daemon
     return daemon is not None and daemon.is_leader()
