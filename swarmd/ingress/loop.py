@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 PERIOD_S = 30.0
 #: Pause after a round that could not do all it should.
 AGAIN_S = 2.0
+#: Longest pause after a look at everything; containers that start one by one ask for one each.
+REST_S = 0.25
 
 
 class MeshLoop:
@@ -67,7 +69,8 @@ class MeshLoop:
                 await self._bell.wait(pause_s)
                 if self._plane is not None:
                     is_look, self._is_look_due = self._is_look_due, False
-                    is_look = is_look or loop.time() >= self._look_at
+                    began = loop.time()
+                    is_look = is_look or began >= self._look_at
                     if await self._round(self._plane, is_look=is_look):
                         if is_look:
                             self._look_at = loop.time() + self._period_s
@@ -75,6 +78,8 @@ class MeshLoop:
                     else:
                         self._is_look_due = True
                         pause_s = AGAIN_S
+                    if is_look:
+                        await asyncio.sleep(min(loop.time() - began, REST_S))
         finally:
             self._host.release_ports()
 

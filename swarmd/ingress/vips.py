@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Pause after a table that could not be written; a container that ends at that moment is gone then.
 AGAIN_S = 1.0
+#: Longest pause after a round; while containers come one by one, each changes the tables of all.
+REST_S = 0.25
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -71,11 +73,14 @@ class VipLoop:
 
     async def run(self) -> None:
         """Until cancelled; the tables end with their containers."""
+        loop = asyncio.get_running_loop()
         pause_s = None if self._plane is None else 0.0
         while True:
             await self._bell.wait(pause_s)
             if self._plane is not None:
+                began = loop.time()
                 pause_s = None if await self._round(self._plane) else AGAIN_S
+                await asyncio.sleep(min(loop.time() - began, REST_S))
 
     def _is_written(self, task_id: TaskID) -> bool:
         task, written = self._tasks.get(task_id), self._written.get(task_id)
