@@ -11,6 +11,7 @@ from swarmd.model.spec import (
     Driver,
     EndpointSpec,
     GenericResource,
+    Mount,
     NamedResource,
     Placement,
     PlacementPreference,
@@ -21,6 +22,7 @@ from swarmd.model.spec import (
     ServiceSpec,
     Spread,
     UpdateConfig,
+    VolumeOptions,
 )
 from swarmd.model.task import TaskState
 from tests.unit.dispatcher.cluster import Cluster, no_delay, spec
@@ -207,6 +209,17 @@ def test_preferences(descriptors: tuple[str, ...], replicas: int, per_node: list
     assert [cluster.nodes_of().count(f"n{number}") for number in range(1, 7)] == per_node
 
 
+def test_what_no_zone_can_take_waits() -> None:
+    cluster = Cluster(nodes=0)
+    cluster.add_node("n1", cpus=1, zone="a")
+    cluster.add_node("n2", cpus=2, zone="b")
+    one_cpu = ResourceRequirements(reservations=Reservations(nano_cpus=10**9))
+    cluster.deploy(spec(5, placement=preferring("node.labels.zone"), resources=one_cpu))
+    cluster.settle()
+    assert cluster.nodes_of() == ["n1", "n2", "n2"]
+    assert reasons(cluster) == {"no suitable node (insufficient resources on 2 nodes)"}
+
+
 def test_preferences_count_what_runs_already() -> None:
     cluster = Cluster(nodes=0)
     cluster.add_node("n1", zone="a")
@@ -247,6 +260,29 @@ def test_a_log_driver_must_be_there(
     cluster.deploy(spec(1, log_driver=Driver(name=driver)))
     cluster.settle()
     assert len(cluster.running()) == fits
+    text = "no suitable node (missing plugin on 1 node)"
+    assert reasons(cluster) == (set() if fits else {text})
+
+
+@pytest.mark.parametrize(
+    ("driver", "plugins", "fits"),
+    [
+        ("rexray", (("Volume", "local"), ("Volume", "rexray")), True),
+        ("rexray", (("Volume", "local"),), False),
+        ("rexray", (("Log", "rexray"),), False),
+        ("local", (("Log", "json-file"),), True),
+        ("", (("Log", "json-file"),), True),
+    ],
+)
+def test_a_volume_driver_must_be_there(
+    driver: str, plugins: tuple[tuple[str, str], ...], *, fits: bool
+) -> None:
+    cluster = Cluster(nodes=1)
+    has_plugins(cluster, *plugins)
+    options = VolumeOptions(driver_config=Driver(name=driver))
+    mount = Mount(type="volume", source="data", target="/data", volume_options=options)
+    cluster.deploy(spec(1, container_spec=ContainerSpec(image="busybox", mounts=(mount,))))
+    cluster.settle()
     text = "no suitable node (missing plugin on 1 node)"
     assert reasons(cluster) == (set() if fits else {text})
 

@@ -395,6 +395,16 @@ def test_a_snapshot_is_of_one_moment_however_late_it_is_read() -> None:
     assert other.view().index == 1
 
 
+def test_cluster_time_is_that_of_a_snapshot_that_was_installed() -> None:
+    """A manager whose clock is behind takes over deadlines that were set by others' clocks."""
+    scene = Scene()
+    ahead = Scene()
+    ahead.store.apply(1, command(entry(PutNetwork(record=network("w1")), time=5_000_000)))
+    before = scene.store.now()
+    scene.store.install(1, ahead.store.snapshot())
+    assert before < 5_000_000 <= scene.store.now()
+
+
 def _command(name: str) -> bytes:
     return command(entry(PutNetwork(record=network(name))))
 

@@ -41,7 +41,7 @@ _KINDS: Mapping[type[Records], Kind] = {
 }
 
 NODES, SERVICES, NETWORKS = ("n1", "n2"), ("s1", "s2", "s3"), ("w1", "w2")
-TASKS = tuple(f"t{i}" for i in range(6))
+TASKS = tuple(f"t{i}0" for i in range(6))
 STATES = (TaskState.NEW, TaskState.ASSIGNED, TaskState.RUNNING, TaskState.FAILED)
 
 
@@ -341,7 +341,7 @@ def test_the_order_of_records_is_that_of_their_creation() -> None:
     assert list(restore(list(snapshot(tables.view()))).nodes()) == ["n2", "n1", "n3"]
 
 
-def test_a_derived_value_is_made_anew_when_a_task_was_written() -> None:
+def test_a_derived_value_is_made_anew_when_a_task_was_written_or_deleted() -> None:
     tables = Tables()
     apply(tables, Version(1), entry(PutSpec(record=stored("s1", 1))))
     made: list[int] = []
@@ -354,7 +354,9 @@ def test_a_derived_value_is_made_anew_when_a_task_was_written() -> None:
     assert [tables.derived(one, make), tables.derived(one, make)] == [0, 0]
     apply(tables, Version(2), entry(PutTask(record=task("t1", "s1"))))
     assert tables.derived(one, make) == 1
-    assert made == [0, 1]
+    apply(tables, Version(3), entry(Delete(kind=Kind.TASK, id="t1")))
+    assert tables.derived(one, make) == 0
+    assert made == [0, 1, 0]
 
 
 def test_the_cluster_is_one_record() -> None:
