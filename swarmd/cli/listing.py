@@ -5,6 +5,7 @@ does the rest, as docker's `--format` and `-q` ask for it.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from swarmd.cli.output import json_text, table
 from swarmd.cli.template import parse
@@ -23,19 +24,25 @@ def listed(
     format_: str,
     default: str,
     is_quiet: bool,
+    raw: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The text of a list.
 
     `format_` is what the user asked for: "" or "table" for the `default` table (whose columns are
-    separated by tabs), "table TEMPLATE", "json", or a template for each row.
+    separated by tabs), "table TEMPLATE", "json", "raw" for a line per column of `raw` (the line's
+    name → column, the first one of an id), or a template for each row.
 
     Raises:
         TemplateError: the template cannot be parsed or rendered.
     """
+    rows = [dict(sorted(row.items())) for row in rows]
     if format_ in ("", "table"):
         format_ = "{{.ID}}" if is_quiet else f"table {default}"
     if format_ == "json":
-        return "".join(json_text(dict(sorted(row.items()))) + "\n" for row in rows)
+        return "".join(json_text(row) + "\n" for row in rows)
+    if format_ == "raw" and raw:
+        lines = [f"{name}: {{{{.{column}}}}}" for name, column in raw.items()]
+        format_ = lines[0] if is_quiet else "".join(f"{line}\n" for line in lines)
     source = format_.removeprefix("table").strip(" ")
     for escape, char in _ESCAPES.items():
         source = source.replace(escape, char)

@@ -35,6 +35,13 @@ _HEADINGS = {
     "EngineVersion": "ENGINE VERSION",
     "TLSStatus": "TLS STATUS",
 }
+_RAW = {
+    "node_id": "ID",
+    "hostname": "Hostname",
+    "status": "Status",
+    "availability": "Availability",
+    "manager_status": "ManagerStatus",
+}
 
 
 @command("ls")
@@ -50,7 +57,8 @@ def ls(
     info = session.client.get("/info")["Swarm"] if nodes and not quiet else {}
     nodes.sort(key=lambda node: natural_key(node.get("Description", {}).get("Hostname", "")))
     rows = [node_row(node, info) for node in nodes]
-    click.echo(listed(rows, _HEADINGS, format_=format_, default=_COLUMNS, is_quiet=quiet), nl=False)
+    text = listed(rows, _HEADINGS, format_=format_, default=_COLUMNS, is_quiet=quiet, raw=_RAW)
+    click.echo(text, nl=False)
 
 
 def node_row(node: Json, info: Json) -> Row:

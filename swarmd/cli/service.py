@@ -28,6 +28,14 @@ _HEADINGS = {
     "Image": "IMAGE",
     "Ports": "PORTS",
 }
+_RAW = {
+    "id": "ID",
+    "name": "Name",
+    "mode": "Mode",
+    "replicas": "Replicas",
+    "image": "Image",
+    "ports": "Ports",
+}
 _MODES = {
     "Global": "global",
     "Replicated": "replicated",
@@ -61,7 +69,7 @@ def service_list(services: Sequence[Json], *, format_: str, is_quiet: bool) -> s
     """Services by name, as `service ls` and `stack services` print them."""
     ordered = sorted(services, key=lambda service: natural_key(service["Spec"]["Name"]))
     rows = [service_row(service) for service in ordered]
-    return listed(rows, _HEADINGS, format_=format_, default=_COLUMNS, is_quiet=is_quiet)
+    return listed(rows, _HEADINGS, format_=format_, default=_COLUMNS, is_quiet=is_quiet, raw=_RAW)
 
 
 def service_row(service: Json) -> Row:

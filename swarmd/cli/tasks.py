@@ -29,6 +29,16 @@ _HEADINGS = {
     "Error": "ERROR",
     "Ports": "PORTS",
 }
+_RAW = {
+    "id": "ID",
+    "name": "Name",
+    "image": "Image",
+    "node": "Node",
+    "desired_state": "DesiredState",
+    "current_state": "CurrentState",
+    "error": "Error",
+    "ports": "Ports",
+}
 _ERROR_WIDTH = 30
 
 
@@ -86,7 +96,7 @@ def task_list(
             {"Name": shown, "Node": node, **task_row(task, now, is_truncating=is_truncating)}
         )
         last = name
-    return listed(rows, _HEADINGS, format_=format_, default=_COLUMNS, is_quiet=is_quiet)
+    return listed(rows, _HEADINGS, format_=format_, default=_COLUMNS, is_quiet=is_quiet, raw=_RAW)
 
 
 def _task_name(task: Json, names: Names) -> str:

@@ -1,8 +1,8 @@
 """Values in a template: how Go prints them, when they count as true, the functions over them."""
 
-import json
 from collections.abc import Callable, Mapping
 
+from swarmd.cli.output import json_text
 from swarmd.errors import InvalidArgumentError
 
 
@@ -37,8 +37,11 @@ def is_true(value: object) -> bool:
     return bool(value)
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+def _slice(text: str, start: int = 0, end: int | None = None) -> str:
+    stop = len(text) if end is None else end
+    if not 0 <= start <= stop <= len(text):
+        raise TemplateError(f"error calling slice: index out of range: {stop}")
+    return text[start:stop]
 
 
 def _join(items: object, separator: str = "") -> str:
@@ -79,7 +82,8 @@ def _greater(left: float, right: float) -> bool:
 
 #: By name; the pipeline's value comes as the last argument.
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
-    "json": _json,
+    "json": json_text,
+    "slice": _slice,
     "upper": str.upper,
     "lower": str.lower,
     "title": str.title,

@@ -45,6 +45,7 @@ DOT = {
         ("a {{- .Name -}} b", "awebb"),
         ('{{"a\\tb"}}', "a\tb"),
         ("{{len .Ports}}", "2"),
+        ("{{slice .Name 1 2}}{{slice .Name 2}}", "eb"),
     ],
 )
 def test_a_template_is_rendered(source: str, text: str) -> None:
@@ -69,6 +70,7 @@ def test_a_template_is_rendered(source: str, text: str) -> None:
         ("{{range .Name}}{{end}}", ":1: range can't iterate over web"),
         ("{{.Name .Count}}", ":1: can't give argument to non-function .Name"),
         ("{{index .Ports 5}}", ":1: error calling index: index out of range: 5"),
+        ("{{slice .Name 1 9}}", ":1: error calling slice: index out of range: 9"),
         ("{{.Name ?}}", ":1: unexpected '?' in command"),
     ],
 )
@@ -83,14 +85,21 @@ def test_fields_that_the_api_leaves_out_may_be_optional() -> None:
 
 
 ROWS: list[Row] = [
-    {"ID": "i1", "Name": "web", "Self": True},
+    {"Self": True, "ID": "i1", "Name": "web"},
     {"ID": "i2", "Name": "db", "Self": False},
 ]
 HEADINGS = {"ID": "ID", "Name": "NAME", "Self": ""}
 
 
 def show(format_: str, *, is_quiet: bool = False) -> str:
-    return listed(ROWS, HEADINGS, format_=format_, default="{{.ID}}\t{{.Name}}", is_quiet=is_quiet)
+    return listed(
+        ROWS,
+        HEADINGS,
+        format_=format_,
+        default="{{.ID}}\t{{.Name}}",
+        is_quiet=is_quiet,
+        raw={"node_id": "ID", "name": "Name"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,6 +116,11 @@ def show(format_: str, *, is_quiet: bool = False) -> str:
             '{"ID":"i1","Name":"web","Self":true}\n{"ID":"i2","Name":"db","Self":false}\n',
         ),
         (
+            "{{json .}}",
+            '{"ID":"i1","Name":"web","Self":true}\n{"ID":"i2","Name":"db","Self":false}\n',
+        ),
+        ("raw", "node_id: i1\nname: web\n\nnode_id: i2\nname: db\n\n"),
+        (
             "table {{.ID}} {{if .Self}}*{{else}} {{end}}\t{{.Name}}",
             "ID        NAME\ni1 *      web\ni2        db\n",
         ),
@@ -119,6 +133,7 @@ def test_a_list_is_printed_as_asked_for(format_: str, text: str) -> None:
 def test_quiet_is_the_ids_alone_unless_a_format_is_given() -> None:
     assert show("", is_quiet=True) == "i1\ni2\n"
     assert show("{{.Name}}", is_quiet=True) == "web\ndb\n"
+    assert show("raw", is_quiet=True) == "node_id: i1\nnode_id: i2\n"
 
 
 def test_filters_of_one_name_are_alternatives() -> None:
