@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from swarmd.errors import BadRequestError, UnsupportedError
+from swarmd.lib.remembered import Remembered
 from swarmd.model.ids import NetworkID
 from swarmd.model.network import Network
 from swarmd.model.service import Service, UpdateStatus
@@ -50,6 +51,10 @@ _UNKNOWN = (
     (_CONTAINER + "Mounts[].ImageOptions.Subpath", "a subpath of an image mount"),
     (_CONTAINER + "Mounts[].ClusterOptions", "a cluster volume"),
 )
+#: The endpoint spec that Docker shows of a service without one.
+_BY_VIP = encoded(EndpointSpec(mode="vip"))
+#: Specs in JSON, a few kilobytes each: lists ask for the same ones again and again.
+_spec: Remembered[ServiceSpec, msgspec.Raw] = Remembered(encoded, 2048)
 
 
 def decode_spec(body: bytes, version: tuple[int, int]) -> ServiceSpec:
@@ -137,8 +142,8 @@ def encode(
             version=_Version(meta.version),
             created_at=rfc3339(meta.created_at),
             updated_at=rfc3339(meta.updated_at),
-            spec=encoded(spec),
-            previous_spec=None if previous is None else encoded(previous),
+            spec=_spec(spec),
+            previous_spec=None if previous is None else _spec(previous),
             endpoint=_endpoint(service, spec, networks),
             update_status=_update(service.update_status),
             service_status=counts,
@@ -155,7 +160,7 @@ def _endpoint(
         if vip.network_id in networks
     )
     return _Endpoint(
-        spec=encoded(spec.endpoint_spec or EndpointSpec(mode="vip")),
+        spec=encoded(spec.endpoint_spec) if spec.endpoint_spec else _BY_VIP,
         ports=encoded(_known(service.ports)) if _known(service.ports) else None,
         virtual_ips=ips,
     )
@@ -184,8 +189,7 @@ _RESTART = RestartPolicy(delay=5 * SECOND, max_attempts=0)
 _GRACE = 10 * SECOND
 
 
-def with_defaults(spec: ServiceSpec) -> ServiceSpec:
-    """With what holds where the user said nothing."""
+def _with_defaults(spec: ServiceSpec) -> ServiceSpec:
     template = spec.task_template
     container = template.container_spec
     if container is not None:
@@ -210,6 +214,10 @@ def with_defaults(spec: ServiceSpec) -> ServiceSpec:
         update_config=_with_monitor(spec.update_config),
         rollback_config=_with_monitor(spec.rollback_config),
     )
+
+
+#: A spec with what holds where the user said nothing.
+with_defaults: Remembered[ServiceSpec, ServiceSpec] = Remembered(_with_defaults, 1024)
 
 
 def _with_monitor(config: UpdateConfig | None) -> UpdateConfig:
