@@ -140,7 +140,10 @@ class Checkers:
         known = [one.node(task.node_id) for one in (before, view) if one is not None]
         spec = view.spec_of(task)
         if not any(node and node.is_ready and may_be_on(spec, node) for node in known):
-            self._world.violate(f"task {task.id} was placed on {known[-1]}, where it may not be")
+            where = (
+                f"{node.hostname}, {node.spec.availability}" if (node := known[-1]) else "nothing"
+            )
+            self._world.violate(f"task {task.id} was placed on {where}, where it may not be")
 
     def _down(self, node: Node) -> None:
         """Who was not disturbed is not held to be dead."""

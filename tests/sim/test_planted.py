@@ -1,12 +1,14 @@
 """Bugs that the simulator must find: each is planted outside the product, and a fixed seed meets it."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import pytest
 
 from swarmd.dispatcher.assignments import AssignmentFeed
-from swarmd.dispatcher.scheduler import filters
+from swarmd.dispatcher.control import addresses, allocate
+from swarmd.dispatcher.scheduler import filters, place
 from swarmd.dispatcher.sessions import Sessions
 from swarmd.dns import server
 from swarmd.dns.packets import NOERROR, REFUSED, Answer
@@ -14,6 +16,9 @@ from swarmd.dns.zone import Found, Zone
 from swarmd.ingress import balance, rules
 from swarmd.model.assignment import Assignments
 from swarmd.model.ids import NO_NODE
+from swarmd.model.network import Network
+from swarmd.model.node import Node, NodeState
+from swarmd.model.spec import ServiceSpec
 from swarmd.model.task import Task, TaskState, TaskStatus
 from swarmd.ports import Timestamp
 from swarmd.sim.run import MIX, Mix, run
@@ -83,11 +88,38 @@ def test_removing_containers_on_an_incomplete_set_is_found(
         return msgspec.structs.replace(message, is_complete=True, sequence=1)
 
     monkeypatch.setattr(AssignmentFeed, "next", complete)
-    assert found()
+    assert "removed the running container of task" in found()
+
+
+def test_an_address_that_is_given_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = addresses.free_addresses
+
+    def careless(network: Network, _taken: Mapping[str, str]) -> Iterator[str]:
+        return given(msgspec.structs.replace(network, last_address=""), {})
+
+    monkeypatch.setattr(allocate, "free_addresses", careless)
+    assert "is held by" in found()
+
+
+def test_a_task_on_a_node_that_takes_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that drains, or is paused."""
+    rules = filters.pipeline
+
+    def careless(spec: ServiceSpec) -> list[filters.Filter]:
+        ready, *others = rules(spec)
+        lives = msgspec.structs.replace(ready, passes=lambda c: _lives(c.node))
+        return [lives, *others]
+
+    monkeypatch.setattr(place, "pipeline", careless)
+    assert re.search("was placed on h., (drain|pause), where", found())
+
+
+def _lives(node: Node) -> bool:
+    return node.status.state is NodeState.READY and node.status.engine_reachable
 
 
 @pytest.mark.parametrize(
-    ("place", "bug", "words"),
+    ("where", "bug", "words"),
     [
         (filters, {"_resource": lambda _spec: None}, "reserve more than it has"),
         (filters, {"_host_port": lambda _spec: None}, "bind one port twice"),
@@ -97,11 +129,11 @@ def test_removing_containers_on_an_incomplete_set_is_found(
     ],
 )
 def test_a_rule_that_is_left_out_is_found(
-    monkeypatch: pytest.MonkeyPatch, place: object, bug: dict[str, object], words: str
+    monkeypatch: pytest.MonkeyPatch, where: object, bug: dict[str, object], words: str
 ) -> None:
     """Of the scheduler's filters, and of what is remembered about requests."""
     for name, other in bug.items():
-        monkeypatch.setattr(place, name, other)
+        monkeypatch.setattr(where, name, other)
     assert words in found()
 
 
