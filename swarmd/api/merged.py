@@ -1,4 +1,4 @@
-"""What is neither the engine's alone nor ours: ping, version, info, the list of containers.
+"""What is neither the engine's alone nor ours: ping, version, info, containers' list, new volumes.
 
 The engine's documents are kept as raw JSON per key, so that fields which swarmd does not know, now
 or in a later version, go through untouched.  While the engine is away, the last document that was
@@ -17,7 +17,7 @@ from swarmd.api.documents import Document, answered, merged, read
 from swarmd.api.message import Handler, Request, Response
 from swarmd.api.read import filters_text, parse_filters
 from swarmd.api.upstream import Upstream
-from swarmd.errors import EngineError
+from swarmd.errors import EngineError, UnsupportedError
 
 #: How long a ping waits for the engine before it answers from what is known.
 _GLANCE_S = 1.0
@@ -42,6 +42,10 @@ class _Labelled(msgspec.Struct, frozen=True):
     labels: dict[str, str] | None = msgspec.field(default=None, name="Labels")
 
 
+class _VolumeCreate(msgspec.Struct, frozen=True):
+    cluster: object = msgspec.field(default=None, name="ClusterVolumeSpec")
+
+
 class Merged:
     """Handlers of the merged paths that have nothing to do with networks."""
 
@@ -60,6 +64,7 @@ class Merged:
             "version": self.version,
             "info": self.info,
             "container_list": self.container_list,
+            "volume_create": self.volume_create,
         }
 
     async def ping(self, request: Request) -> Response:
@@ -139,6 +144,16 @@ class Merged:
         listed = answered(answer, list[msgspec.Raw])
         kept = [container for container in listed if not _is_task(container)]
         return respond.json(kept[: int(count)] if count.isdecimal() and int(count) else kept)
+
+    async def volume_create(self, request: Request) -> Response:
+        """The engine's.  Of a volume of the cluster it would say that this node is no manager."""
+        asked = read(request.body, _VolumeCreate)
+        if asked is not None and asked.cluster is not None:
+            raise UnsupportedError(
+                "volumes of the swarm (cluster volumes) are not supported: leave out --type, --scope, "
+                "--sharing and their like, and each node makes a volume of its own"
+            )
+        return await self._upstream.forward(request)
 
 
 def _target(request: Request, filters: Mapping[str, tuple[str, ...]]) -> str:

@@ -86,6 +86,7 @@ _MERGED = """
     GET    /events                    events
     GET    /containers/json           container_list
     POST   /containers/create         container_create
+    POST   /volumes/create            volume_create
     GET    /networks                  network_list
     POST   /networks/create           network_create
     POST   /networks/prune            network_prune

@@ -167,3 +167,27 @@ async def test_an_engine_that_hangs_does_not_hang_the_ping(
     engine.on("GET /_ping", lambda: hang)
     async with client.get("/_ping") as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"Name":"v"}', b'{"Name":"v","ClusterVolumeSpec":null}', b"", b"nonsense"]
+)
+async def test_a_volume_is_made_by_the_engine(
+    body: bytes, client: aiohttp.ClientSession, engine: FakeEngine
+) -> None:
+    engine.on("POST /volumes/create", lambda: says('{"Name":"v"}', 201))
+    headers = {"Content-Type": "application/json"}
+    async with client.post("/v1.43/volumes/create", data=body, headers=headers) as answer:
+        assert answer.status == 201
+    assert engine.asked[-1].body == body
+
+
+async def test_a_volume_of_the_cluster_is_refused_in_words(
+    client: aiohttp.ClientSession, engine: FakeEngine
+) -> None:
+    """The engine, in no swarm of its own, would call this node no manager."""
+    body = {"Name": "v", "ClusterVolumeSpec": {"AccessMode": {"Scope": "single"}}}
+    async with client.post("/v1.43/volumes/create", json=body) as answer:
+        assert answer.status == 501
+        assert "cluster volumes) are not supported" in (await answer.json())["message"]
+    assert "POST /v1.43/volumes/create" not in engine.paths()
