@@ -150,6 +150,39 @@ def test_only_nodes_may_send_frames_of_our_networks() -> None:
     ]
 
 
+def test_networks_open_neither_the_hosts_loopback_nor_themselves_to_who_was_not_led_there() -> None:
+    """Nor do hosts tell containers of shorter ways: they would believe it, and miss translations."""
+    text = host_rules(plane())
+    assert lines(text, "add rule", "guard_loopback") == [
+        'add rule ip swarmd guard_loopback iifname "swb*" ip daddr 127.0.0.0/8 drop'
+    ]
+    assert lines(text, "add rule", "guard_redirect") == [
+        'add rule ip swarmd guard_redirect oifname "swb*" icmp type redirect drop'
+    ]
+    inward = 'add rule ip swarmd guard_forward iifname != "swb*" oifname "swb*"'
+    assert lines(text, "add rule", "guard_forward") == [
+        f"{inward} ct status dnat accept",
+        f"{inward} ct state new drop",
+    ]
+    hooks = {"loopback": "prerouting", "redirect": "output", "forward": "forward"}
+    for guard, hook in hooks.items():
+        assert lines(text, "add chain", f"guard_{guard}", f"hook {hook} ")
+
+
+def test_a_node_that_asks_itself_is_hidden_behind_its_ingress_address() -> None:
+    """Tasks elsewhere would answer 127.0.0.1 to themselves."""
+    text = host_rules(plane())
+    own = 'oifname "swb4096" ct status dnat fib saddr type local snat to 10.0.0.1'
+    assert f"add rule ip swarmd hide {own}" in text.splitlines()
+
+
+def test_the_mark_of_an_answer_ends_at_the_last_step() -> None:
+    """VXLAN's outer packet would be routed by it as well, to the neighbour that does not exist."""
+    (step,) = lines(host_rules(plane()), "add rule bridge swarmd back")
+    assert 'oifname "swx4096" meta mark and 0xff000000 == 0x5d000000' in step
+    assert step.endswith("ether daddr set meta mark map @nodes meta mark set 0")
+
+
 def test_a_node_without_networks_has_no_table() -> None:
     assert host_rules(DataPlane()).splitlines() == [
         "add table ip swarmd",
