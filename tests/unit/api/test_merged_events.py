@@ -32,7 +32,7 @@ class Engine:
         self.past: list[bytes] = []
         #: pieces of the live stream; empty = it ends
         self.live: asyncio.Queue[bytes] = asyncio.Queue()
-        self.is_streaming = asyncio.Event()
+        self.is_streaming, self.is_cut = asyncio.Event(), asyncio.Event()
         self.spans: list[tuple[str, str]] = []
         fake.on("GET /events", lambda: self._answer)
 
@@ -45,8 +45,12 @@ class Engine:
         response.enable_chunked_encoding()
         await response.prepare(request)
         self.is_streaming.set()
-        while piece := await self.live.get():
-            await response.write(piece)
+        try:
+            while piece := await self.live.get():
+                await response.write(piece)
+        except ConnectionError:
+            self.is_cut.set()
+            raise
         await response.write_eof()
         return response
 
@@ -103,6 +107,19 @@ async def test_both_come_as_they_happen_and_no_line_is_torn(
         (f"{NOW // SECOND}.000000000", f"{NOW // SECOND}.000000000"),
         (f"{NOW // SECOND}.000000001", ""),
     ]
+
+
+async def test_a_client_that_goes_away_takes_its_stream_with_it(
+    client: aiohttp.ClientSession, source: Engine
+) -> None:
+    """Ctrl-C at `docker events`."""
+    answer = await client.get("/events")
+    await source.is_streaming.wait()
+    answer.close()
+    async with asyncio.timeout(10):
+        while not source.is_cut.is_set():
+            await source.live.put(line("start", NOW + 1))
+            await asyncio.sleep(0)
 
 
 async def test_filters_hold_for_the_cluster_s_and_go_to_the_engine(

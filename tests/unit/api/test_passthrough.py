@@ -104,10 +104,10 @@ async def test_a_head_is_sent_before_there_is_a_body(
 async def test_a_client_that_goes_away_takes_its_request_with_it(
     client: aiohttp.ClientSession, engine: FakeEngine
 ) -> None:
-    """Ctrl-C at `docker events`."""
+    """Ctrl-C at `docker stats`."""
     gone = asyncio.Event()
 
-    async def events(request: web.BaseRequest) -> web.StreamResponse:
+    async def stats(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         response.enable_chunked_encoding()
         await response.prepare(request)
@@ -120,8 +120,8 @@ async def test_a_client_that_goes_away_takes_its_request_with_it(
             gone.set()
             raise
 
-    engine.on("GET /events", lambda: events)
-    answer = await client.get("/events")
+    engine.on("GET /containers/c/stats", lambda: stats)
+    answer = await client.get("/containers/c/stats")
     assert await answer.content.readany()
     answer.close()
     async with asyncio.timeout(10):
