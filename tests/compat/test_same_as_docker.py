@@ -21,6 +21,8 @@ from tests.real.single_engine import DOCKER, running_engine
 pytestmark = pytest.mark.real
 
 _COMMAND_S = 120.0
+#: Ends at once when it is asked to.
+_SLEEP = 'trap "exit 0" TERM; sleep 100000 & wait'
 
 
 class Ran(NamedTuple):
@@ -92,7 +94,7 @@ def both() -> Iterator[Both]:
         made.ok(f"secret create sec {__file__}")
         made.ok(
             "service create -q --name web --replicas 2 -l com.docker.stack.namespace=shop "
-            "--no-resolve-image --network net1 busybox sh -c 'echo hello; exec sleep 3600'"
+            f"--no-resolve-image --network net1 busybox sh -c 'echo hello; {_SLEEP}'"
         )
         made.ok("service create -d --name db --constraint node.role==worker -p 5432 busybox")
         yield made
@@ -191,7 +193,8 @@ def test_an_update_changes_what_dockers_does(both: Both, flags: str) -> None:
 
 
 def test_a_service_is_waited_for_without_dockers_five_seconds(both: Both) -> None:
-    ran = both.swarmd("service create --name waited --no-resolve-image busybox sleep 3600")
+    create = "service create --name waited --no-resolve-image busybox sh -c"
+    ran = both.swarmd(f"{create} '{_SLEEP}'")
     try:
         assert ran.code == 0, ran.err
         assert ran.out.splitlines()[-1].endswith("converged")
@@ -205,11 +208,12 @@ def test_a_service_is_waited_for_without_dockers_five_seconds(both: Both) -> Non
 
 def test_a_stack_is_the_one_that_docker_deploys(both: Both, tmp_path: Path) -> None:
     file = tmp_path / "compose.yml"
+    command = json.dumps(["sh", "-c", _SLEEP])
     file.write_text(
         'version: "3.9"\n'
         "services:\n"
-        "  web: {image: busybox, command: sleep 3600, environment: {A: $FROM_CLIENT}}\n"
-        "  db: {image: busybox, command: sleep 3600, networks: [back], deploy: {mode: global}}\n"
+        f"  web: {{image: busybox, command: {command}, environment: {{A: $FROM_CLIENT}}}}\n"
+        f"  db: {{image: busybox, command: {command}, networks: [back], deploy: {{mode: global}}}}\n"
         "networks: {back: {}}\n"
     )
     specs, outs = [], []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.compat.twins import Twin, Twins
+from tests.compat.twins import Ran, Twin, Twins
 
 pytestmark = pytest.mark.real
 
@@ -143,16 +143,17 @@ def test_a_service_is_created_and_updated_before_the_same_eyes(twins: Twins) -> 
     )
     try:
         for args in story:
-            ends = []
-            for twin in twins:
-                ran = twin.docker(args)
-                ends.append((ran.code, ran.out.splitlines()[-1:], ran.err))
-            assert ends[0] == ends[1], args
+            ours, docker = twins.each(lambda twin, args=args: _end(twin.docker(args)))  # type: ignore[misc]  # mypy knows no defaults of lambdas
+            assert ours == docker, args
         assert twins.ours.docker("service inspect --pretty told") == twins.docker.docker(
             "service inspect --pretty told"
         )
     finally:
         twins.both("service rm told")
+
+
+def _end(ran: Ran) -> tuple[int, list[str], str]:
+    return ran.code, ran.out.splitlines()[-1:], ran.err
 
 
 @pytest.mark.parametrize("network", ["host", "bridge"])
