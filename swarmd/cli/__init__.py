@@ -14,6 +14,7 @@ Pure, and told as tables in the tests:
     progress    snapshot of a service → lines and a verdict    (wait: the loop around it)
     output      tables, natural order, ages and sizes
     template template_values listing    Go's templates, --format and -q
+    go_types go_values    what the templates of `inspect` see: the API's JSON as Go's types
     tasks inspecting pretty pretty_templates    what several nouns print alike
     registry swarm_flags    digests and credentials · flags that the swarm commands share
 

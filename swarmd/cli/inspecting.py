@@ -15,16 +15,19 @@ def inspect_all(
     find: Callable[[str], Json],
     *,
     format_: str,
+    value_of: Callable[[Json], object],
     pretty: Callable[[Json], str] | None,
 ) -> None:
     """Print the objects that exist, then fail with one line for each that does not.
+
+    `value_of` is what a template sees of an object.
 
     Raises:
         SeveralError: some could not be found or rendered.
     """
     if pretty is not None and format_:
         raise InvalidArgumentError("--format is incompatible with human friendly format")
-    render = pretty or _renderer(format_)
+    render = pretty or _renderer(format_, value_of)
     found: list[Json] = []
     problems: list[SwarmError] = []
     for reference in references:
@@ -42,8 +45,8 @@ def inspect_all(
         raise SeveralError(problems)
 
 
-def _renderer(format_: str) -> Callable[[Json], str] | None:
+def _renderer(format_: str, value_of: Callable[[Json], object]) -> Callable[[Json], str] | None:
     if format_ in ("", "json", "raw"):
         return None
     template = parse(format_)
-    return lambda found: template.render(found, optional=True) + "\n"
+    return lambda found: template.render(value_of(found)) + "\n"

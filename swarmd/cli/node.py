@@ -122,12 +122,14 @@ def ps(session: Session, args: list[str], *, filter_: Sequence[str], **shape: bo
 @switch("--pretty", text="Print the information in a human friendly format")
 def inspect(session: Session, args: list[str], *, format_: str, pretty: bool) -> None:
     """Display detailed information on one or more nodes."""
-    from swarmd.cli.pretty import pretty_node  # noqa: PLC0415 - long templates, seldom wanted
+    from swarmd.cli.go_types import node_value  # noqa: PLC0415 - long tables, seldom wanted
+    from swarmd.cli.pretty import pretty_node  # noqa: PLC0415
 
     inspect_all(
         args,
         lambda reference: _found(session, reference),
         format_=format_,
+        value_of=node_value,
         pretty=pretty_node if pretty else None,
     )
 

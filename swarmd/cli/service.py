@@ -197,7 +197,8 @@ def _services_named(client: Client, references: Sequence[str]) -> tuple[list[str
 @switch("--pretty", text="Print the information in a human friendly format")
 def inspect(session: Session, args: list[str], *, format_: str, pretty: bool) -> None:
     """Display detailed information on one or more services."""
-    from swarmd.cli.inspecting import inspect_all  # noqa: PLC0415 - keep `ls` lean
+    from swarmd.cli.go_types import service_value  # noqa: PLC0415 - keep `ls` lean
+    from swarmd.cli.inspecting import inspect_all  # noqa: PLC0415
     from swarmd.cli.pretty import pretty_service  # noqa: PLC0415
     from swarmd.cli.tasks import Names  # noqa: PLC0415
 
@@ -214,6 +215,7 @@ def inspect(session: Session, args: list[str], *, format_: str, pretty: bool) ->
         args,
         find,
         format_=format_,
+        value_of=service_value,
         pretty=(lambda found: pretty_service(found, names.network)) if pretty else None,
     )
 

@@ -10,8 +10,9 @@ unless the caller says that the fields are `optional` (inspect: the API leaves e
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from swarmd.cli.go_values import GoMap, GoStruct, Nil
 from swarmd.cli.template_values import FUNCTIONS, TemplateError, is_true, printed
 
 __all__ = ["Template", "TemplateError", "parse"]
@@ -49,9 +50,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Commands; each gets the value of the one before it as its last argument."""
+    """Commands; each gets the value of the one before it as its last argument.
+
+    Attributes:
+        fields: the path behind one in parentheses, `(index .Ports 0).Protocol`.
+    """
 
     commands: tuple[tuple["Token | Pipeline", ...], ...]
+    fields: Token | None = None
 
 
 Node = str | Pipeline | Block
@@ -187,8 +193,9 @@ def _pipeline(tokens: Sequence[Token]) -> Pipeline:
         position += 1
         if token.text == "(" and token.kind == "mark":
             end = _closing(tokens, position)
-            current.append(_pipeline(tokens[position:end]))
-            position = end + 1
+            fields = _fields_behind(tokens, end)
+            current.append(replace(_pipeline(tokens[position:end]), fields=fields))
+            position = end + (2 if fields else 1)
         elif token.text == "|" and token.kind == "mark":
             commands.append(tuple(current))
             current = []
@@ -206,6 +213,14 @@ def _closing(tokens: Sequence[Token], position: int) -> int:
         if depth == 0:
             return index
     raise TemplateError("unclosed left paren")
+
+
+def _fields_behind(tokens: Sequence[Token], closing: int) -> Token | None:
+    """The path that stands right behind a closing parenthesis."""
+    behind = tokens[closing + 1] if closing + 1 < len(tokens) else None
+    if behind is None or not behind.text.startswith("."):
+        return None
+    return behind if behind.offset == tokens[closing].offset + 1 else None
 
 
 def _check_function(token: Token) -> None:
@@ -275,7 +290,8 @@ class _Renderer:
 
     def _operand(self, item: Token | Pipeline, dot: object) -> object:
         if isinstance(item, Pipeline):
-            return self._value(item, dot)
+            value, behind = self._value(item, dot), item.fields
+            return self._fields(value, behind.text.split("."), behind) if behind else value
         match item.kind:
             case "string":
                 return _unquoted(item.text)
@@ -295,6 +311,9 @@ class _Renderer:
             if head not in self._variables:
                 raise TemplateError(f"undefined variable {head!r}")
             value = self._variables[head]
+        return self._fields(value, names, path)
+
+    def _fields(self, value: object, names: Sequence[str], path: Token) -> object:
         for name in filter(None, names):
             value = self._field(value, name, path)
         return value
@@ -302,10 +321,13 @@ class _Renderer:
     def _field(self, value: object, name: str, path: Token) -> object:
         if isinstance(value, Mapping) and (name in value or self._optional):
             return value.get(name)
+        if isinstance(value, GoMap):
+            return None
         where = f'{path.offset}: executing "" at <{path.text}>: '
-        if value is None:
+        if value is None or isinstance(value, Nil):
             raise TemplateError(f"{where}nil pointer evaluating {name}")
-        raise TemplateError(f"{where}can't evaluate field {name}")
+        kind = f" in type {value.name}" if isinstance(value, GoStruct) else ""
+        raise TemplateError(f"{where}can't evaluate field {name}{kind}")
 
 
 def _items(value: object) -> list[tuple[object, object]]:

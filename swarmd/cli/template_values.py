@@ -1,7 +1,9 @@
 """Values in a template: how Go prints them, when they count as true, the functions over them."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 
+from swarmd.cli.go_values import GoList, GoMap, GoStruct, Nil
 from swarmd.cli.output import json_text
 from swarmd.errors import InvalidArgumentError
 
@@ -16,20 +18,28 @@ class TemplateError(InvalidArgumentError):
 
 
 def printed(value: object) -> str:
-    """A value as Go prints it: [a b], map[k:v], true, <no value>."""
+    """A value as Go prints it: [a b], map[k:v], {a b}, true, <nil>, <no value>."""
     match value:
         case None:
             return "<no value>"
         case bool():
             return "true" if value else "false"
-        case Mapping():
-            return "map[" + " ".join(f"{k}:{printed(v)}" for k, v in sorted(value.items())) + "]"
-        case list() | tuple():
-            return "[" + " ".join(map(printed, value)) + "]"
+        case Mapping() | list() | tuple():
+            return _printed_items(value)
         case float() if value.is_integer():
             return str(int(value))
         case _:
             return str(value)
+
+
+def _printed_items(value: Mapping[str, object] | Sequence[object]) -> str:
+    match value:
+        case GoStruct():
+            return "{" + " ".join(map(printed, value.values())) + "}"
+        case Mapping():
+            return "map[" + " ".join(f"{k}:{printed(v)}" for k, v in sorted(value.items())) + "]"
+        case _:
+            return "[" + " ".join(map(printed, value)) + "]"
 
 
 def is_true(value: object) -> bool:
@@ -42,6 +52,14 @@ def _slice(text: str, start: int = 0, end: int | None = None) -> str:
     if not 0 <= start <= stop <= len(text):
         raise TemplateError(f"error calling slice: index out of range: {stop}")
     return text[start:stop]
+
+
+def _json(value: object) -> str:
+    if isinstance(value, GoList | GoMap | GoStruct | Nil):
+        value = value.raw
+    elif isinstance(value, Mapping):
+        return json_text(value)  # a list's row, which docker's own types escape
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _join(items: object, separator: str = "") -> str:
@@ -59,7 +77,7 @@ def _length(value: object) -> int:
 def _index(value: object, *keys: object) -> object:
     for key in keys:
         if isinstance(value, Mapping):
-            value = value.get(key)
+            value = value.get(key, "" if isinstance(value, GoMap) else None)
         elif isinstance(value, list | tuple | str) and isinstance(key, int):
             if not 0 <= key < len(value):
                 raise TemplateError(f"error calling index: index out of range: {key}")
@@ -82,7 +100,7 @@ def _greater(left: float, right: float) -> bool:
 
 #: By name; the pipeline's value comes as the last argument.
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
-    "json": json_text,
+    "json": _json,
     "slice": _slice,
     "upper": str.upper,
     "lower": str.lower,

@@ -45,6 +45,10 @@ DOT = {
         ("a {{- .Name -}} b", "awebb"),
         ('{{"a\\tb"}}', "a\tb"),
         ("{{len .Ports}}", "2"),
+        (
+            '{{(index .Spec "Mode").Replicated.Replicas}} {{json (.Spec.Mode).Replicated}}',
+            '2 {"Replicas":2}',
+        ),
         ("{{slice .Name 1 2}}{{slice .Name 2}}", "eb"),
     ],
 )
