@@ -221,7 +221,9 @@ def generic_resource(text: str) -> Json:
     """`KIND=COUNT`; named resources cannot be asked for."""
     kind, equals, count = text.partition("=")
     if not equals or not kind:
-        raise InvalidArgumentError(f"invalid generic-resource request `{text}`, missing = or kind")
+        raise InvalidArgumentError(
+            f"invalid generic-resource format `{text}` expected `name=value`"
+        )
     try:
         return {"DiscreteResourceSpec": {"Kind": kind, "Value": int(count)}}
     except ValueError as error:

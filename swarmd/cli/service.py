@@ -299,19 +299,20 @@ def post_update(
     spec: Json,
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
+    warning: str = "",
 ) -> None:
-    """Write a service's new spec; the daemon's warnings go to standard error."""
+    """Write a service's new spec; the daemon's warnings and `warning` go to standard error."""
     answer = client.post(
         path("services", service["ID"], "update"),
         spec,
         {"version": str(service["Version"]["Index"]), **(query or {})},
         headers,
     )
-    show_warnings(answer)
+    show_warnings(answer, warning)
 
 
-def show_warnings(answer: object) -> None:
-    """Print the warnings of a create's or update's answer."""
+def show_warnings(answer: object, warning: str) -> None:
+    """Print the warnings of a create's or update's answer, and the client's own if there is one."""
     warnings = answer.get("Warnings") if isinstance(answer, dict) else None
-    for warning in warnings or []:
-        click.echo(warning, err=True)
+    for text in (*(warnings or ()), *([warning] if warning else ())):
+        click.echo(text, err=True)

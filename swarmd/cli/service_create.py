@@ -37,9 +37,9 @@ def create(session: Session, args: list[str], /, **flags: Any) -> None:
     }
     spec = create_spec(args[0], args[1:], resolved, [*env, *flags["env"]])
     headers = auth_header(args[0]) if flags["with_registry_auth"] else {}
-    spec = _resolved(client, spec, headers, flags)
+    spec, warning = _resolved(client, spec, headers, flags)
     answer = client.post("/services/create", spec, headers=headers)
-    show_warnings(answer)
+    show_warnings(answer, warning)
     assert isinstance(answer, dict)
     click.echo(answer["ID"])
     if not flags["detach"]:
@@ -86,10 +86,11 @@ def _update(client: Client, service: Json, flags: dict[str, Any]) -> None:
     spec = updated_spec(service["Spec"], resolved)
     image = spec["TaskTemplate"]["ContainerSpec"]["Image"]
     headers = auth_header(image) if flags["with_registry_auth"] else {}
+    warning = ""
     if flags["image"]:
-        spec = _resolved(client, spec, headers, flags)
+        spec, warning = _resolved(client, spec, headers, flags)
     query = {} if headers else {"registryAuthFrom": "spec"}
-    post_update(client, service, spec, query, headers)
+    post_update(client, service, spec, query, headers, warning)
 
 
 def _roll_back(client: Client, service: Json) -> None:
@@ -97,14 +98,13 @@ def _roll_back(client: Client, service: Json) -> None:
     post_update(client, service, service["Spec"], query)
 
 
-def _resolved(client: Client, spec: Json, headers: dict[str, str], flags: dict[str, Any]) -> Json:
-    """The spec with its image pinned, unless that was declined."""
+def _resolved(
+    client: Client, spec: Json, headers: dict[str, str], flags: dict[str, Any]
+) -> tuple[Json, str]:
+    """The spec with its image pinned, unless that was declined, and a warning or ""."""
     if flags["no_resolve_image"]:
-        return tagged(spec)
-    found, warning = pinned(client, spec, headers)
-    if warning:
-        click.echo(warning, err=True)
-    return found
+        return tagged(spec), ""
+    return pinned(client, spec, headers)
 
 
 def _attachments(client: Client, networks: Sequence[Json]) -> list[Json]:

@@ -160,17 +160,17 @@ class _Deployer:
 
     def _create(self, operation: compose.CreateService) -> str:
         headers = self._headers(operation.spec)
-        spec = self._pinned(operation.spec, headers, is_wanted=operation.resolves_image)
+        spec, warning = self._pinned(operation, headers)
         answer = self._client.post("/services/create", spec, headers=headers)
-        show_warnings(answer)
+        show_warnings(answer, warning)
         assert isinstance(answer, dict)
         return str(answer["ID"])
 
     def _update(self, operation: compose.UpdateService) -> str:
         headers = self._headers(operation.spec)
-        spec = self._pinned(operation.spec, headers, is_wanted=operation.resolves_image)
+        spec, warning = self._pinned(operation, headers)
         service: Json = {"ID": operation.id, "Version": {"Index": operation.version}}
-        post_update(self._client, service, spec, headers=headers)
+        post_update(self._client, service, spec, headers=headers, warning=warning)
         return operation.id
 
     def _headers(self, spec: Mapping[str, Any]) -> dict[str, str]:
@@ -178,13 +178,13 @@ class _Deployer:
             return {}
         return auth_header(spec["TaskTemplate"]["ContainerSpec"]["Image"])
 
-    def _pinned(self, spec: Mapping[str, Any], headers: dict[str, str], *, is_wanted: bool) -> Json:
-        if not is_wanted:
-            return tagged(dict(spec))
-        found, warning = pinned(self._client, dict(spec), headers)
-        if warning:
-            click.echo(warning, err=True)
-        return found
+    def _pinned(
+        self, operation: compose.CreateService | compose.UpdateService, headers: dict[str, str]
+    ) -> tuple[Json, str]:
+        """The spec as it is posted, and a warning or ""."""
+        if not operation.resolves_image:
+            return tagged(dict(operation.spec)), ""
+        return pinned(self._client, dict(operation.spec), headers)
 
 
 def _wait(client: Client, service_ids: Sequence[str], *, is_quiet: bool) -> None:

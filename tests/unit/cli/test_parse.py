@@ -71,7 +71,7 @@ def test_a_value_is_read(function: Callable[[str], Any], text: str, value: objec
         (parse.placement_preference, "x", 'must be of the format "<strategy>=<arg>"'),
         (parse.placement_preference, "pack=x", "unsupported placement preference pack"),
         (parse.generic_resource, "gpu=x", "Named Generic Resources is not supported"),
-        (parse.generic_resource, "gpu", "missing = or kind"),
+        (parse.generic_resource, "gpu", "expected `name=value`"),
         (parse.ulimit, "x", "invalid ulimit argument: x"),
         (parse.ulimit, "x=5:4", "soft limit must be less than or equal to hard limit: 5 > 4"),
         (parse.credential_spec, "x", 'must be prefixed with "config://"'),

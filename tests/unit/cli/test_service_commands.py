@@ -107,6 +107,18 @@ def test_an_image_is_pinned_if_the_registry_answers_and_warned_about_if_not(cli:
     assert unpinned["ContainerSpec"]["Image"] == "nginx:latest"
 
 
+def test_of_a_service_that_is_refused_nothing_else_is_said(cli: Cli) -> None:
+    """That its image could not be pinned does not matter any more."""
+    cli.answers(
+        {
+            "GET /distribution/nginx%3Alatest/json": Answer({"message": "no route"}, 500),
+            "POST /services/create": Answer({"message": "no"}, 400),
+        }
+    )
+    ran = cli("service", "create", "-d", "nginx")
+    assert (ran.code, ran.err) == (1, "Error response from daemon: no\n")
+
+
 def test_names_of_networks_and_secrets_become_ids(cli: Cli) -> None:
     cli.answers(
         {
