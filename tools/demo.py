@@ -5,8 +5,12 @@ what a user does on three machines: `swarmd daemon`, `swarm init`, `swarm join`,
 demo that is there and whole is used again; anything less, such as what an interrupted run left, is
 removed and made anew.  Exit status 0 means that the published port was answered on every host, at
 its address and at 127.0.0.1, by replicas on all hosts.
+
+`--prefix` gives the hosts other names than demo1 to demo3, and the file of variables another than
+demo.env: so the tests leave a demo alone that is up.
 """
 
+import argparse
 import concurrent.futures
 import http.client
 import os
@@ -24,10 +28,9 @@ from tools.lab.swarmd import HostSwarmd
 from tools.lab.underlay import Underlay
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = ROOT / "demo.env"
 COMPOSE = Path("compose-examples", "web.yml")
 STACK, SERVICE, PORT = "web", "web_web", 8080
-HOSTS = ("demo1", "demo2", "demo3")
+HOST_COUNT = 3
 
 #: Longest a command of the demo may take; each takes seconds.
 _COMMAND_S = 120.0
@@ -42,20 +45,21 @@ class DemoError(Exception):
 def main() -> int:
     """`up` or `down`; the exit status."""
     verbs = {"up": up, "down": down}
-    if len(sys.argv) != 2 or sys.argv[1] not in verbs:
-        print("usage: python -m tools.demo up|down", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(prog="demo", description="a swarm of three hosts")
+    parser.add_argument("verb", choices=verbs)
+    parser.add_argument("--prefix", default="demo", help="the hosts' name (default: demo)")
+    arguments = parser.parse_args()
     if os.geteuid():
         print("demo: must be root, to make network namespaces", file=sys.stderr)
         return 1
     try:
-        verbs[sys.argv[1]]()
+        verbs[arguments.verb](Lab(arguments.prefix))
     except KeyboardInterrupt:
         print("\ndemo: interrupted; run it again, or `make demo-down`", file=sys.stderr)
         return 130
     except (DemoError, LabError, OSError, subprocess.SubprocessError) as error:
         print(f"\ndemo: {error}", file=sys.stderr)
-        if sys.argv[1] == "up":
+        if arguments.verb == "up":
             print(
                 "demo: the hosts are left as they are; `make demo-down` removes them",
                 file=sys.stderr,
@@ -64,34 +68,33 @@ def main() -> int:
     return 0
 
 
-def up() -> None:
+def up(lab: Lab) -> None:
     """Bring the demo up, show it, leave it running."""
     began = time.perf_counter()
-    lab = Lab("demo")
-    daemons = [HostSwarmd(lab, host) for host in HOSTS]
+    daemons = [HostSwarmd(lab, f"{lab.prefix}{index + 1}") for index in range(HOST_COUNT)]
     if _is_whole(lab, daemons):
         print("The three hosts are there and in the swarm: using them again.")
     else:
         _make_hosts(lab)
         _start_daemons(daemons)
         _make_swarm(lab, daemons)
-    _write_environment(daemons)
+    _write_environment(lab, daemons)
     # The image was made here: no registry knows it.
     how = ("--detach=false", "--resolve-image=never")
     _show(daemons[0], "stack", "deploy", *how, "-c", str(COMPOSE), STACK)
     _show(daemons[0], "node", "ls")
     _show(daemons[0], "stack", "services", STACK)
     _show(daemons[0], "service", "ps", "--filter", "desired-state=running", SERVICE)
-    _show_answers(lab, daemons[0])
-    _print_what_next(time.perf_counter() - began)
+    _show_answers(lab, daemons)
+    _print_what_next(lab, time.perf_counter() - began)
 
 
-def down() -> None:
+def down(lab: Lab) -> None:
     """Remove every trace; no error if there is none."""
     with _step("Removing the hosts, their engines, containers and disks"):
-        Lab("demo").destroy()
+        lab.destroy()
         Underlay.remove_empty_folder()
-        ENVIRONMENT.unlink(missing_ok=True)
+        _environment_file(lab).unlink(missing_ok=True)
 
 
 # -- making it
@@ -100,7 +103,7 @@ def down() -> None:
 def _is_whole(lab: Lab, daemons: Sequence[HostSwarmd]) -> bool:
     """Whether all hosts are on and active in a swarm that has a leader."""
     hosts = {status.host for status in lab.status() if status.is_on and status.engine_answers}
-    if hosts != set(HOSTS):
+    if hosts != {daemon.host for daemon in daemons}:
         return False
     try:
         are_active = all(_swarm_state(daemon) == "active" for daemon in daemons)
@@ -121,7 +124,7 @@ def _make_hosts(lab: Lab) -> None:
         raise DemoError("there is no dockerd: run `make system`, or `apt-get install docker.io`")
     with _step("Making three hosts, each with an engine and the image busybox"):
         lab.destroy()
-        lab.create(len(HOSTS), engine=EngineOptions(program=dockerd))
+        lab.create(HOST_COUNT, engine=EngineOptions(program=dockerd))
 
 
 def _start_daemons(daemons: Sequence[HostSwarmd]) -> None:
@@ -141,12 +144,17 @@ def _make_swarm(lab: Lab, daemons: Sequence[HostSwarmd]) -> None:
         _show(daemon, "swarm", "join", "--token", token, f"{address}:2377")
 
 
-def _write_environment(daemons: Sequence[HostSwarmd]) -> None:
+def _environment_file(lab: Lab) -> Path:
+    return ROOT / f"{lab.prefix}.env"
+
+
+def _write_environment(lab: Lab, daemons: Sequence[HostSwarmd]) -> None:
     urls = " ".join(daemon.url for daemon in daemons)
-    ENVIRONMENT.write_text(
+    names = " ".join(daemon.host for daemon in daemons)
+    _environment_file(lab).write_text(
         f"SWARMD_HOST={daemons[0].url}\n"
         f'SWARMD_HOSTS="{urls}"\n'
-        f'DEMO_NETNS="{" ".join(HOSTS)}"\n'
+        f'DEMO_NETNS="{names}"\n'
         "export SWARMD_HOST SWARMD_HOSTS DEMO_NETNS\n"
     )
 
@@ -189,25 +197,26 @@ def _command(daemon: HostSwarmd, argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "swarmd", "--host", daemon.url, *argv]
 
 
-def _show_answers(lab: Lab, manager: HostSwarmd) -> None:
+def _show_answers(lab: Lab, daemons: Sequence[HostSwarmd]) -> None:
     """Ask each host's published port, from inside the host, until all replicas have answered."""
-    replicas = _replicas(manager)
-    if set(replicas.values()) != set(HOSTS):
+    replicas = _replicas(daemons[0])
+    hosts = [daemon.host for daemon in daemons]
+    if set(replicas.values()) != set(hosts):
         raise DemoError(f"not every host has a replica: {sorted(replicas.values())}")
     print(
         f"\nAsking port {PORT} on each host, inside the host; the replicas that answered, by host:"
     )
-    places = [(host, address) for host in HOSTS for address in (lab.ip(host), "127.0.0.1")]
+    places = [(host, address) for host in hosts for address in (lab.ip(host), "127.0.0.1")]
 
     def answers(place: tuple[str, str]) -> set[str]:
         return _answers(lab, *place, wanted=set(replicas))
 
-    with concurrent.futures.ThreadPoolExecutor(len(HOSTS)) as pool:
+    with concurrent.futures.ThreadPoolExecutor(len(hosts)) as pool:
         answered_by_place = dict(zip(places, pool.map(answers, places), strict=True))
     missing = []
     for (host, address), answered in answered_by_place.items():
-        hosts = sorted(replicas[name] for name in answered)
-        print(f"  {host}  http://{address}:{PORT}/".ljust(38), " ".join(hosts) or "no answer")
+        theirs = sorted(replicas[name] for name in answered)
+        print(f"  {host}  http://{address}:{PORT}/".ljust(38), " ".join(theirs) or "no answer")
         if len(answered) < len(replicas):
             missing.append(f"{address}:{PORT} on {host}")
     if missing:
@@ -243,21 +252,21 @@ def _answers(lab: Lab, host: str, address: str, *, wanted: set[str]) -> set[str]
     return answered
 
 
-def _print_what_next(seconds: float) -> None:
+def _print_what_next(lab: Lab, seconds: float) -> None:
     command = Path(sys.executable).with_name("swarmd")
     swarmd = command.relative_to(ROOT) if command.is_relative_to(ROOT) else command
     python = swarmd.with_name("python")
     print(f"""
 The swarm is up after {seconds:.0f} s, and stays up.  To play with it:
 
-  . ./demo.env                                   # SWARMD_HOST is the first host's socket
+  . ./{_environment_file(lab).name}                                   # SWARMD_HOST is the first host's socket
   {swarmd} service scale {SERVICE}=6
   {swarmd} service ps {SERVICE}
   {swarmd} service logs {SERVICE}
   {swarmd} stack deploy -c compose-examples/web-backend.yml shop
-  ip netns exec demo3 curl -s http://127.0.0.1:{PORT}/
+  ip netns exec {lab.prefix}3 curl -s http://127.0.0.1:{PORT}/
   docker -H $SWARMD_HOST service ls              # the docker CLI works as well
-  {python} -m tools.lab --prefix demo poweroff demo3
+  {python} -m tools.lab --prefix {lab.prefix} poweroff {lab.prefix}3
                                                  # a host loses power: its tasks run elsewhere
 
 `make demo-down` removes every trace.""")
