@@ -1,8 +1,15 @@
 """A seed that failed can be read: it is named, and run again it tells what happened."""
 
+import logging
+
+import pytest
+from click.testing import CliRunner
+
+from swarmd.sim.__main__ import main
 from swarmd.sim.run import MIX, Mix, Outcome, run
 from swarmd.sim.story import Story
 from swarmd.sim.world import World
+from swarmd.store.view import Tables
 
 
 def outcome(violation: str, mix: Mix = MIX) -> Outcome:
@@ -36,3 +43,18 @@ def test_a_story_is_told_and_moves_nothing() -> None:
     assert ": running, to be running; started (alpha)" in told
     assert "fault" in told
     assert "beta" not in told
+
+
+def test_a_violation_is_printed_and_ends_the_command_with_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Tables, "remember", lambda _tables, _request_id, _index: None)
+    try:
+        ran = CliRunner().invoke(main, ["--seed", "0"])
+    finally:
+        logging.disable(logging.NOTSET)
+    violation, again, digest = ran.stdout.splitlines()
+    assert "does not have it" in violation
+    assert again.startswith("to see it again: python -m swarmd.sim --seed 0")
+    assert digest.startswith("digest: ")
+    assert ran.exit_code == 1
