@@ -49,12 +49,28 @@ def test_a_conflict_with_a_committed_entry_stops_the_member() -> None:
     """D3: somewhere a promise was broken."""
     world = _led()
     core = world.cores[N1]
-    last, term = core.log.last_index, core.kernel.term
+    last, term = core.kernel.commit, core.kernel.term
+    assert last == core.log.last_index
     leader_term = term + 1
-    append = m.Append(
-        leader_term, last - 2, term, 1, 99, m.encode_entries([(b"\0x", last - 1, leader_term)])
-    )
-    raises(ContradictionError, lambda: core.receive(world.time(N1), N0, append))
+    for index in (last, last - 1):
+        entries = m.encode_entries([(b"\0x", index, leader_term)])
+        append = m.Append(leader_term, index - 1, term, 1, 99, entries)
+        raises(
+            ContradictionError,
+            lambda append=append: core.receive(world.time(N1), N0, append),  # type: ignore[misc]  # bound now
+        )
+
+
+def test_a_leader_gives_no_pre_vote_however_long_it_leads() -> None:
+    """D10: asked by a member that it reaches, and that does not reach it back: a one-way fault."""
+    world = _led()
+    core = world.cores[N0]
+    world.now += 60
+    core.take_late()
+    question = m.PreVote(core.kernel.term + 1, core.log.last_index, core.log.last_term)
+    core.receive(world.time(N0), N2, question)
+    assert core.kernel.leads
+    assert core.take_late() == []
 
 
 def test_a_piece_of_a_snapshot_commits_nothing_of_the_own_tail() -> None:
