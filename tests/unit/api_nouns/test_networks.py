@@ -104,6 +104,11 @@ async def test_an_older_client_does_not_hear_of_ipv4(api: Api) -> None:
     [
         ({"Name": "ingress", "Driver": "overlay"}, 409, "network with name ingress already exists"),
         (
+            {"Name": "a b", "Driver": "overlay"},
+            400,
+            "rpc error: code = InvalidArgument desc = name must be valid as a DNS name component",
+        ),
+        (
             {"Name": "two", "Ingress": True},
             409,
             "ingress network (ingressid) is already present",

@@ -256,6 +256,11 @@ PORT = {"TargetPort": 80, "PublishedPort": 8080}
             "already exists",
         ),
         (
+            service("a b"),
+            400,
+            RPC + "InvalidArgument desc = name must be valid as a DNS name component",
+        ),
+        (
             service("b", EndpointSpec={"Ports": [PORT]}),
             400,
             RPC + "InvalidArgument desc = port '8080' is already in use by service 'web' "
