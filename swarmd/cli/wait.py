@@ -16,6 +16,8 @@ from swarmd.cli.progress import Line, progress
 from swarmd.errors import PreconditionError
 
 _POLL_S = 0.1
+#: Of a terminal that does not say how wide it is.
+_UNKNOWN_COLUMNS = 80
 
 
 def wait_on_service(client: Client, service_id: str, *, is_quiet: bool) -> None:
@@ -71,7 +73,8 @@ class Display:
             click.echo("".join(f"{str(line).rstrip()}\n" for line in changed), nl=False)
             return
         # A line that wrapped would be two, and the next drawing would start one too low.
-        width = max(os.get_terminal_size(sys.stdout.fileno()).columns - 1, 20)
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns or _UNKNOWN_COLUMNS
+        width = max(columns - 1, 20)
         up = f"\x1b[{drawn}A" if drawn else ""
         lines_now = (f"{name}: {text}"[:width] for name, text in self._shown.items())
         text = "".join(f"\r\x1b[2K{line}\n" for line in lines_now)
