@@ -8,13 +8,16 @@ import msgspec
 import pytest
 
 from swarmd.dispatcher.server import Answer, Dispatcher
+from swarmd.dispatcher.sessions import GRACE_PERIODS
 from swarmd.errors import NoLeaderError
-from swarmd.model.assignment import SessionMessage, SessionRequest
+from swarmd.model.assignment import Heartbeat, SessionMessage, SessionRequest
 from swarmd.model.ids import NodeID, RequestID
 from swarmd.model.node import Node, NodeState
 from swarmd.model.planeparts import PlaneChange
 from swarmd.net.clock import SystemClock, SystemRandom
-from swarmd.ports import Peer
+from swarmd.ports import Clock, Peer
+from swarmd.sim.chance import SimClock
+from swarmd.sim.loop import SimLoop
 from swarmd.store.entry import Change, PutCluster, PutNetwork, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
@@ -59,9 +62,9 @@ class Gossip:
 class Scene:
     """A leader's dispatcher over the records of three nodes."""
 
-    def __init__(self, gossip: Gossip) -> None:
-        self.store = Store(SystemClock(), "n1")
-        self.dispatcher = Dispatcher(self.store, SystemClock(), SystemRandom(), 1, gossip)
+    def __init__(self, gossip: Gossip, clock: Clock) -> None:
+        self.store = Store(clock, "n1")
+        self.dispatcher = Dispatcher(self.store, clock, SystemRandom(), 1, gossip)
         self._made = Cluster(nodes=3)
         self._made.think()
 
@@ -102,8 +105,8 @@ def _peer(node_id: NodeID) -> Peer:
 
 
 @asynccontextmanager
-async def leading(gossip: Gossip | None = None) -> AsyncIterator[Scene]:
-    scene = Scene(gossip or Gossip())
+async def leading(gossip: Gossip | None = None, clock: Clock | None = None) -> AsyncIterator[Scene]:
+    scene = Scene(gossip or Gossip(), clock or SystemClock())
     async with asyncio.TaskGroup() as group:
         storing = group.create_task(scene.store.run(InstantLog(scene.store)))
         await scene.fill()
@@ -135,7 +138,7 @@ async def test_a_new_leader_asks_after_nodes_that_died_before_its_term() -> None
 
 async def test_a_node_that_is_down_already_is_not_asked_after() -> None:
     gossip = Gossip(dead=[N2, NodeID("n3")])
-    scene = Scene(gossip)
+    scene = Scene(gossip, SystemClock())
     async with asyncio.TaskGroup() as group:
         storing = group.create_task(scene.store.run(InstantLog(scene.store)))
         await scene.fill()
@@ -162,3 +165,26 @@ async def test_streams_of_the_data_plane_end_with_the_term() -> None:
 
 async def _end(dispatcher: Dispatcher) -> None:
     dispatcher.end()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_beat_that_came_with_the_tick_is_heard_before_anybody_is_judged(seed: int) -> None:
+    """The leader was busy: what wakes it finds a deadline passed and the beat beside it."""
+    loop = SimLoop(seed)
+
+    async def run() -> None:
+        async with leading(clock=SimClock(loop)) as scene:
+            stream, session_id = await scene.session(N1)
+            beat = pack(Heartbeat(session_id=session_id, engine_reachable=True))
+            await asyncio.sleep(GRACE_PERIODS * 5.0)
+            await scene.dispatcher.heartbeat(_peer(N1), beat)
+            await asyncio.sleep(1.0)
+            node = scene.store.view().node(N1)
+            assert node is not None
+            assert node.status.state is NodeState.READY
+            await stream.aclose()
+
+    try:
+        loop.run_until_complete(run())
+    finally:
+        loop.close()
