@@ -90,7 +90,7 @@ class Agent:
         self._bell = Bell()
         #: rung when the disk has something to do
         self._save_bell = Bell()
-        #: set, and replaced, when containers may have come
+        #: set, and replaced, when containers may have come or begun, or tasks ended without one
         self._news = asyncio.Event()
         self._session: SessionLoop | None = None
         #: the engine's health as the session was last hurried with
@@ -143,6 +143,8 @@ class Agent:
                 group.create_task(self._carry_out(worker, executor, clock, order))
             for update in work.reached:
                 _log_state(update)
+            if work.reached:
+                self._spread_news()
             self._tell(worker)
             await self._bell.wait(clock.until(work.wake_at))
 
@@ -170,12 +172,15 @@ class Agent:
         containers = worker.containers()
         if containers is not None:
             self._hooks.on_local(containers)
-            self._news.set()
-            self._news = asyncio.Event()
+            self._spread_news()
         if self._session is not None and worker.outbox.due_at is not None:
             self._session.reports.ring()
         if worker.is_dirty:
             self._save_bell.ring()
+
+    def _spread_news(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def _save(self, worker: Worker, clock: SteadyClock) -> None:
         """Keep the disk up to date: at once if an action waits for it, otherwise now and then."""
@@ -206,11 +211,9 @@ class Agent:
 
     def _session_loop(self, worker: Worker) -> SessionLoop:
         async def find_container(task_id: TaskID, is_patient: bool) -> str | None:
-            while (found := worker.container_of(task_id)) is None and is_patient:
-                if worker.has_ended(task_id):
-                    return None
+            while is_patient and not worker.has_begun(task_id):
                 await self._news.wait()
-            return found
+            return worker.container_of(task_id)
 
         node = NodeView(
             describe=self._describe, is_engine_reachable=lambda: self._watch.is_reachable

@@ -416,10 +416,17 @@ class Worker:
         local = self._tasks.get(task_id)
         return (local.memory.container_id or None) if local else None
 
-    def has_ended(self, task_id: TaskID) -> bool:
-        """Whether a task of this node will not run (again)."""
+    def has_begun(self, task_id: TaskID) -> bool:
+        """Whether a task's container was started, or will never be.
+
+        Of one that waits for its start the engine has no log: asked to follow it, it ends at once.
+        """
         local = self._tasks.get(task_id)
-        return local is not None and local.state.is_terminal
+        if local is None:
+            return False
+        seen = local.sighting.container if local.sighting else None
+        is_seen = seen is not None and seen.status != "created"
+        return is_seen or local.state.rank >= TaskState.RUNNING.rank
 
 
 def _is_in_vain(local: Local, action: Action) -> bool:

@@ -232,6 +232,9 @@ class FakeEngine:
         await self._enter("logs")
         assert (tail, since, streams) == ("all", "", (True, True))
         sent = 0
+        container = self.machine.containers.get(container_id)
+        if container is not None and container.status == "created":
+            return  # it has no log yet, and nobody waits for one
         while True:
             lines = self.lines.get(container_id, [])
             for line in lines[sent:]:

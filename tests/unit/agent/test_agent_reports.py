@@ -79,6 +79,29 @@ def test_logs_of_a_task_are_followed_from_before_its_container_exists() -> None:
     run(scenario())
 
 
+def test_the_log_of_a_container_that_waits_for_its_start_is_not_at_its_end() -> None:
+    """`service logs -f` while a task is restarted: the next one is made before its delay is over."""
+    world = World()
+
+    async def scenario() -> None:
+        manager = world.manager
+        async with world.running():
+            await until(lambda: world.sessions)
+            manager.want(task(1, TaskState.READY))
+            await until(lambda: world.shows(1, "ready"))
+            manager.subscriptions.put_nowait(
+                LogSubscription(id="s1", task_ids=(TaskID("t1"),), options=LogOptions(follow=True))
+            )
+            await asyncio.sleep(5)
+            assert manager.batches == []
+            world.engine.lines["c1"] = [LogChunk(stream=1, at=5, data=b"hello\n")]
+            manager.want(task(1, TaskState.RUNNING))
+            await until(lambda: manager.batches)
+            assert [message.data for message in manager.batches[0].messages] == [b"hello\n"]
+
+    run(scenario())
+
+
 def test_logs_read_once_end_and_a_reader_that_left_ends_them_too() -> None:
     world = World()
 
