@@ -22,18 +22,24 @@ class SimClock:
         self._rate = 1.0
         #: what it showed when its rate was set last, and the virtual time then
         self._shown, self._since = 0.0, 0.0
+        #: by how much somebody has set the wall clock
+        self._set_by_s = 0.0
 
     def monotonic(self) -> Seconds:
         """Virtual seconds at this host's rate, and the seconds that it jumped."""
         return self._shown + (self._loop.now - self._since) * self._rate
 
     def wall(self) -> Timestamp:
-        """EPOCH and what passed since, drift and jumps included."""
-        return EPOCH + int(self.monotonic() * 1e9)
+        """EPOCH and what passed since, drift and jumps included, or as it was set."""
+        return EPOCH + int((self.monotonic() + self._set_by_s) * 1e9)
 
     def drift(self, rate: float) -> None:
         """Go faster or slower from now on."""
         self._shown, self._since, self._rate = self.monotonic(), self._loop.now, rate
+
+    def set_wall(self, by_s: Seconds) -> None:
+        """A time server, or somebody with `date`, sets the wall clock: so far from what is right."""
+        self._set_by_s = by_s
 
     def jump(self, by_s: Seconds) -> None:
         """Time passed in which nothing on this host was run; what came meanwhile lies there."""

@@ -10,6 +10,8 @@ from swarmd.sim.world import Machine, World
 SPELLS_S = (0.5, 3.0, 9.0)
 #: Of a process that was not run, as its own clock tells afterwards.
 STALLS_S = (1.0, 4.0, 12.0)
+#: By which a wall clock is wrong: within the hour by which certificates begin earlier.
+WALLS_S = (-1800.0, -30.0, -1.0, 1.0, 30.0, 1800.0)
 
 
 class Faults:
@@ -35,6 +37,7 @@ class Faults:
             ("container-lost", self._container_lost, 1),
             ("disk-full", self._disk_full, 1),
             ("drift", self._drift, 1),
+            ("wall", self._wall, 1),
             ("stall", self._stall, 2),
         )
         self._kinds = [kind for kind in kinds if kind[0] in names or not names]
@@ -74,6 +77,12 @@ class Faults:
 
     async def _drift(self, machine: Machine) -> None:
         machine.host.clock.drift(self._chance.uniform(0.98, 1.02))
+
+    async def _wall(self, machine: Machine) -> None:
+        """Somebody sets the wall clock, also back; a time server sets it right later."""
+        machine.host.clock.set_wall(self._chance.choice(WALLS_S))
+        await self._spell()
+        machine.host.clock.set_wall(0.0)
 
     async def _stall(self, machine: Machine) -> None:
         """The daemon was not run for a while: frozen, swapped out, or busy with something long."""
