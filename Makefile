@@ -13,9 +13,10 @@ demo: setup
 demo-down:
 	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m tools.demo down
 
+# ALSO=PYTHON: what needs no engine with that Python as well.
 test: setup .engine/bin/dockerd
 	@tools/system test
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m tools.suite $(if $(ALSO),--also $(ALSO))
 
 lint: setup
 	$(BIN)/ruff format --check .
