@@ -21,6 +21,8 @@ LONGEST_S = 60.0
 _CALL_S = 30.0
 #: Image and command of a process that ends at once when it is asked to.
 SLEEP = ("busybox", "sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait")
+#: A page with the container's name; it ends at once, too, which a bare httpd as process 1 does not.
+WEB = "hostname > /var/www/index.html; trap 'exit 0' TERM; httpd -f -p 80 -h /var/www & wait"
 T = TypeVar("T")
 
 

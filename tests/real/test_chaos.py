@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.real.swarm import SLEEP, DockerError, RealSwarm
+from tests.real.swarm import SLEEP, WEB, DockerError, RealSwarm
 
 pytestmark = pytest.mark.real
 
@@ -20,7 +20,6 @@ SECONDS = 40.0
 SERVICES = 6
 MOST_REPLICAS = 8
 PORTS = range(8000, 8100)
-SERVE = "hostname > /var/www/index.html; trap 'exit 0' TERM; httpd -f -p 80 -h /var/www & wait"
 ANSWERS = 12
 #: Sockets of a daemon, many times over: what leaks grows with each end of a peer.
 MOST_DESCRIPTORS = 150
@@ -82,7 +81,7 @@ class Chaos:
             case "replicated":
                 is_done = self._write(name, *create, "--replicas", str(replicas), *SLEEP)
             case _:
-                serve = (*SLEEP[:-1], SERVE)
+                serve = (*SLEEP[:-1], WEB)
                 way = ("--replicas", "3", "--publish", f"{port}:80")
                 is_done = self._write(name, *create, *way, *serve)
         if is_done:

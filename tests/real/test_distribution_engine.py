@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.swarm import RealSwarm
+from tests.real.swarm import WEB, RealSwarm
 from tools.lab.lab import EngineOptions, Lab
 
 pytestmark = pytest.mark.real
@@ -34,8 +34,7 @@ def swarm(engine_bin: Path, tmp_path: Path) -> Iterator[RealSwarm]:
 def test_a_service_runs_on_the_distributions_engine(swarm: RealSwarm) -> None:
     swarm.form(managers=1)
     service = ("--name", "web", "--replicas", "2", "--publish", "8080:80")
-    web = "mkdir -p /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www"
-    swarm.docker(1, "service", "create", *service, "busybox", "sh", "-c", web)
+    swarm.docker(1, "service", "create", *service, "busybox", "sh", "-c", WEB)
     names = {task.container_id[:12] for task in swarm.settled("web", 2)}
     for address in (swarm.ip(1), "127.0.0.1"):
         answers: set[str] = set()

@@ -34,7 +34,7 @@ def test_a_workers_daemon_is_killed_and_back_and_no_container_notices(swarm: Rea
     swarm.daemons[3].end(signal.SIGKILL)
     swarm.start(3)
     # Only a worker that has a session again takes part in this.
-    swarm.docker(1, "service", "scale", "sleeper=12")
+    swarm.docker(1, "service", "scale", "--detach", "sleeper=12")
     after = swarm.settled("sleeper", 12)
     assert sum(task.place == 3 for task in after) == 4
     assert set(before) < set(after), "no task has moved"
@@ -148,7 +148,8 @@ def test_an_engine_that_stays_away_loses_its_tasks_and_comes_back_without_them(
 
 
 def _create(swarm: RealSwarm, replicas: int) -> None:
-    swarm.docker(1, "service", "create", "--name", "sleeper", "--replicas", str(replicas), *SLEEP)
+    create = ("service", "create", "--detach", "--name", "sleeper")
+    swarm.docker(1, *create, "--replicas", str(replicas), *SLEEP)
 
 
 def _service(name: str) -> tuple[str, ...]:

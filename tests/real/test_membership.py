@@ -16,7 +16,8 @@ def swarm(hosts: RealSwarm) -> RealSwarm:
 
 
 def test_a_node_is_promoted_leads_and_is_demoted(swarm: RealSwarm) -> None:
-    swarm.docker(1, "service", "create", "--name", "sleeper", "--replicas", "3", *SLEEP)
+    create = ("service", "create", "--detach", "--name", "sleeper", "--replicas", "3")
+    swarm.docker(1, *create, *SLEEP)
     before = swarm.settled("sleeper", 3)
     swarm.docker(1, "node", "promote", swarm.host(2), swarm.host(3))
     swarm.eventually("both are managers", lambda: _managers(swarm, 3) == {1, 2, 3})
@@ -37,7 +38,8 @@ def test_a_node_is_promoted_leads_and_is_demoted(swarm: RealSwarm) -> None:
 def test_a_node_leaves_without_a_trace_and_is_removed(swarm: RealSwarm) -> None:
     swarm.docker(1, "network", "create", "-d", "overlay", "net")
     way = ("--network", "net", "--publish", "8080:80")
-    swarm.docker(1, "service", "create", "--name", "sleeper", "--replicas", "3", *way, *SLEEP)
+    create = ("service", "create", "--detach", "--name", "sleeper", "--replicas", "3")
+    swarm.docker(1, *create, *way, *SLEEP)
     assert {task.place for task in swarm.settled("sleeper", 3)} == {1, 2, 3}
     with pytest.raises(DockerError, match="is not down and can't be removed"):
         swarm.docker(1, "node", "rm", swarm.host(3))
@@ -60,7 +62,7 @@ def test_a_node_leaves_without_a_trace_and_is_removed(swarm: RealSwarm) -> None:
 
     swarm.join(3, swarm.token("worker"))
     swarm.eventually("it is back", lambda: len(swarm.node_states(1)) == 3)
-    swarm.docker(1, "service", "scale", "sleeper=6")
+    swarm.docker(1, "service", "scale", "--detach", "sleeper=6")
     assert 3 in {task.place for task in swarm.settled("sleeper", 6)}
 
 

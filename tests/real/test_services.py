@@ -60,7 +60,8 @@ def test_a_task_runs_when_its_container_is_healthy_and_is_replaced_when_it_is_no
 
 def test_a_rolling_update_starts_first_and_never_runs_fewer(swarm: RealSwarm) -> None:
     how = ("--update-order", "start-first", "--update-parallelism", "1", "--update-delay", "100ms")
-    swarm.docker(1, "service", "create", "--name", "rolling", "--replicas", "4", *how, *SLEEP)
+    create = ("service", "create", "--detach", "--name", "rolling", "--replicas", "4")
+    swarm.docker(1, *create, *how, *SLEEP)
     old = {task.task_id for task in swarm.settled("rolling", 4)}
     swarm.docker(1, "service", "update", "--detach", "--env-add", "VERSION=2", "rolling")
     fewest = 4
@@ -78,7 +79,8 @@ def test_a_rolling_update_starts_first_and_never_runs_fewer(swarm: RealSwarm) ->
 
 
 def test_an_update_that_fails_pauses_and_the_rest_runs_on(swarm: RealSwarm) -> None:
-    swarm.docker(1, "service", "create", "--name", "careful", "--replicas", "3", *SLEEP)
+    create = ("service", "create", "--detach", "--name", "careful", "--replicas", "3")
+    swarm.docker(1, *create, *SLEEP)
     old = {task.task_id for task in swarm.settled("careful", 3)}
     # The delay holds the second slot back: a task that is seen to run gives its place to the next.
     pace = ("--update-parallelism", "1", "--update-delay", "1m", "--update-monitor", "1m")
@@ -137,7 +139,8 @@ def test_a_task_is_asked_to_stop_by_its_signal_and_killed_after_its_grace(
 
 
 def test_a_node_is_drained_paused_and_active_again(swarm: RealSwarm) -> None:
-    swarm.docker(1, "service", "create", "--name", "moved", "--replicas", "6", *SLEEP)
+    create = ("service", "create", "--detach", "--name", "moved", "--replicas", "6")
+    swarm.docker(1, *create, *SLEEP)
     before = swarm.settled("moved", 6)
     swarm.docker(1, "node", "update", "--availability", "drain", swarm.host(3))
     drained = swarm.eventually("its tasks have moved", lambda: _elsewhere(swarm, "moved", 6, 3))
@@ -146,7 +149,7 @@ def test_a_node_is_drained_paused_and_active_again(swarm: RealSwarm) -> None:
 
     swarm.docker(2, "node", "update", "--availability", "pause", swarm.host(2))
     swarm.docker(2, "node", "update", "--availability", "active", swarm.host(3))
-    swarm.docker(1, "service", "scale", "moved=9")
+    swarm.docker(1, "service", "scale", "--detach", "moved=9")
     after = swarm.settled("moved", 9)
     assert set(drained) < set(after), "nothing moves back by itself"
     assert {task.place for task in set(after) - set(drained)} == {3}
@@ -157,7 +160,7 @@ def test_a_task_leaves_a_node_that_no_longer_fits_it(swarm: RealSwarm) -> None:
     for number in (2, 3):
         swarm.docker(1, "node", "update", "--label-add", "disk=ssd", swarm.host(number))
     where = ("--constraint", "node.labels.disk==ssd", "--replicas", "2")
-    swarm.docker(1, "service", "create", "--name", "fits", *where, *SLEEP)
+    swarm.docker(1, "service", "create", "--detach", "--name", "fits", *where, *SLEEP)
     assert {task.place for task in swarm.settled("fits", 2)} == {2, 3}
     swarm.docker(1, "node", "update", "--label-rm", "disk", swarm.host(3))
     swarm.eventually("both are on the other", lambda: _elsewhere(swarm, "fits", 2, 3))
@@ -168,7 +171,7 @@ def test_a_task_leaves_a_node_that_no_longer_fits_it(swarm: RealSwarm) -> None:
 
 def test_memory_is_reserved_and_limited(swarm: RealSwarm) -> None:
     memory = ("--limit-memory", "64M", "--reserve-memory", "32M", "--limit-cpu", "0.5")
-    swarm.docker(1, "service", "create", "--name", "small", *memory, *SLEEP)
+    swarm.docker(1, "service", "create", "--detach", "--name", "small", *memory, *SLEEP)
     swarm.settled("small", 1)
     ((container, place),) = _places(swarm, "small").items()
     form = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}"

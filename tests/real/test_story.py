@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.swarm import SLEEP, DockerError, RealSwarm
+from tests.real.swarm import SLEEP, WEB, DockerError, RealSwarm
 
 pytestmark = pytest.mark.real
 
@@ -70,7 +70,7 @@ def test_the_logs_of_a_service_come_from_every_node(swarm: RealSwarm) -> None:
         "-c",
         "echo here is $(hostname); trap 'exit 0' TERM; sleep 99999 & wait",
     )
-    swarm.docker(1, "service", "create", "--name", "talker", "--mode", "global", *talk)
+    swarm.docker(1, "service", "create", "--detach", "--name", "talker", "--mode", "global", *talk)
     swarm.settled("talker", 3)
     hosts = [swarm.host(number) for number in swarm.numbers]
     swarm.eventually("a line of each node", lambda: _lines_by_node(swarm, 1) == hosts)
@@ -104,9 +104,8 @@ def test_a_port_of_mode_host_is_answered_where_a_task_runs_and_nowhere_else(
 ) -> None:
     """A load balancer of one's own stands in front of the nodes."""
     publish = ("--publish", "mode=host,published=8090,target=80")
-    web = "mkdir -p /www; hostname > /www/index.html; exec httpd -f -p 80 -h /www"
     create = ("service", "create", "--detach", "--name", "edge", "--replicas", "2", *publish)
-    swarm.docker(1, *create, "busybox", "sh", "-c", web)
+    swarm.docker(1, *create, "busybox", "sh", "-c", WEB)
     tasks = {task.place: task.container_id[:12] for task in swarm.settled("edge", 2)}
     assert len(tasks) == 2, "two tasks cannot have one host's port"
     for number in swarm.numbers:

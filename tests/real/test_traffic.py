@@ -89,7 +89,7 @@ def test_a_published_port_is_left_to_a_program_that_has_it_and_kept_from_one_tha
     own = swarm.lab.popen(swarm.host(2), argv, output=subprocess.DEVNULL)
     try:
         swarm.eventually("it answers", lambda: swarm.asked(2, "127.0.0.1", PORT))
-        page = "echo the service >/index.html; exec httpd -f -h /"
+        page = "echo the service >/index.html; trap 'exit 0' TERM; httpd -f -h / & wait"
         service = ("service", "create", "--detach", "--name", "web", "-p", f"{PORT}:80")
         swarm.docker(1, *service, "busybox", "sh", "-c", page)
         for number in (1, 3):
