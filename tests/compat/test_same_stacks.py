@@ -148,7 +148,9 @@ _WRONG = {
     "a variable": 'version: "3"\nservices: {a: {image: "${"}}\n',
     "a missing variable": 'version: "3"\nservices: {a: {image: "${ZZZ?must be}"}}\n',
     "an external network": (
-        'version: "3.5"\nservices: {a: {image: x, networks: [n]}}\nnetworks: {n: {external: true}}\n'
+        # No beginning of an id: of those one character would name a network.
+        'version: "3.5"\nservices: {a: {image: x, networks: [not-here]}}\n'
+        "networks: {not-here: {external: true}}\n"
     ),
     "a secret": 'version: "3.1"\nservices: {a: {image: busybox, secrets: [s]}}\n',
     "a name": 'version: "3"\nservices: {"a b": {image: busybox}}\n',
