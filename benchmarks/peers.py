@@ -200,6 +200,15 @@ def sleeper(name: str, replicas: int) -> dict[str, object]:
     }
 
 
+def running_count(api: Api, service: str) -> int:
+    """How many tasks of a service run, by its status."""
+    named = quote(json.dumps({"name": {service: True}}))
+    (found,) = api.rows(f"/services?status=true&filters={named}")
+    status = found["ServiceStatus"]
+    assert isinstance(status, dict)
+    return int(status["RunningTasks"])
+
+
 def running_hosts(api: Api, service: str) -> list[str]:
     """The node id of each task of a service that should run and does."""
     wanted = quote(json.dumps({"service": {service: True}, "desired-state": {"running": True}}))
