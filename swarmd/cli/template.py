@@ -5,7 +5,7 @@
 
 A template is parsed once into nodes and rendered for each object.  Objects are the API's JSON, or
 anything that is a mapping: a field that is not there is an error, as it is in Go for a struct,
-unless the caller says that the fields are `optional` (inspect: the API leaves empty ones out).
+unless the caller says that the fields are `optional` (`--pretty`: the API leaves empty ones out).
 """
 
 import re
