@@ -149,6 +149,16 @@ class DockerEngine:
         """Networks of this engine with the label `key` or `key=value`."""
         return observe.networks(await self._calls.call("GET", "/networks", _label_filter(label)))
 
+    async def has_network(self, network_id: str) -> bool:
+        """Whether the engine lists it, whoever made it."""
+        try:
+            await self._calls.call("GET", f"/networks/{_quoted(network_id)}")
+        except EngineError as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
     async def create_network(self, body: bytes) -> str:
         """Its id.  Raises EngineError 409 if the name is taken, 403 if the subnet overlaps."""
         return observe.identifier(await self._calls.call("POST", "/networks/create", body=body))

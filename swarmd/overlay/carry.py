@@ -17,6 +17,7 @@ from swarmd.model.ids import NetworkID
 from swarmd.overlay.ends import attach_lines, ends_command
 from swarmd.overlay.observe import FORWARDING, LINKS, NEIGHBOURS, Observed, read
 from swarmd.overlay.plan import NetworkWork, Work, plan
+from swarmd.overlay.unlisted import conflict, unlisted_words
 from swarmd.ports import Engine, Kernel
 
 log = logging.getLogger(__name__)
@@ -116,8 +117,20 @@ async def _make(engine: Engine, network: NetworkWork) -> None:
     for engine_id in network.removed:
         await engine.remove_network(engine_id)
     if network.body:
-        await engine.create_network(network.body)
+        await _create(engine, network.body)
         log.info("network made", extra={"network": network.id})
+
+
+async def _create(engine: Engine, body: bytes) -> None:
+    try:
+        await engine.create_network(body)
+    except EngineError as error:
+        other = conflict(str(error))
+        if other is None:
+            raise
+        is_listed = await engine.has_network(other.engine_id)
+        words = other.words if is_listed else unlisted_words(other.engine_id)
+        raise EngineError(error.status, words) from error
 
 
 async def _attach_again(kernel: Kernel, networks: Sequence[NetworkWork]) -> None:

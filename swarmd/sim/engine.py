@@ -344,6 +344,10 @@ class SimEngine:
             n for n in state.networks.values() if key in n.labels and value in ("", n.labels[key])
         ]
 
+    async def has_network(self, network_id: str) -> bool:
+        """As `Engine.has_network`."""
+        return network_id in (await self._call()).networks
+
     async def create_network(self, body: bytes) -> str:
         """As `Engine.create_network`."""
         state = await self._call()

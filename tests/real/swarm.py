@@ -64,7 +64,8 @@ class RealSwarm:
     def reset(self) -> None:
         """All hosts on, engines up and without containers, no daemon and no state of one.
 
-        A power failure is the surest broom: no process, link or rule outlives it.
+        A power failure is the surest broom: no process, link or rule outlives it.  An engine that
+        was making a network keeps it without listing it, so its notes of networks go as well.
         """
         hosts = [self.host(number) for number in self.numbers]
         self.lab.heal(*hosts)
@@ -72,12 +73,12 @@ class RealSwarm:
         for host in hosts:
             shutil.rmtree(self.lab.host_folder(host) / "swarmd", ignore_errors=True)
             (self.lab.host_folder(host) / "swarmd.log").unlink(missing_ok=True)
+            self.lab.engine(host).forget_networks()
         self.lab.poweron(*hosts)
         for host in hosts:
             left = self._run(f"unix://{self.lab.socket_path(host)}", "ps", "-aq").split()
             if left:
                 self._run(f"unix://{self.lab.socket_path(host)}", "rm", "-f", *left)
-            self._run(f"unix://{self.lab.socket_path(host)}", "network", "prune", "-f")
 
     def start(self, *numbers: int) -> None:
         """Start these daemons, or all; returns when they answer."""

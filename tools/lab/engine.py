@@ -27,6 +27,7 @@ class HostEngine:
         self.name = folder.name
         self._folder = folder
         self.socket_path = folder / "run" / "docker.sock"
+        self.networks_path = folder / "docker" / "network" / "files" / "local-kv.db"
 
     def answers(self) -> bool:
         """Whether `/_ping` is answered now."""
@@ -61,6 +62,10 @@ class HostEngine:
                 if is_here and _is_dockerd(process / "cmdline"):
                     return int(process.name)
         return None
+
+    def forget_networks(self) -> None:
+        """Remove its notes of networks, also of those that it does not list; only while it is off."""
+        self.networks_path.unlink(missing_ok=True)
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal to dockerd and wait until it is gone; containers live on if it was KILL."""

@@ -247,6 +247,9 @@ class FakeEngine:
     async def list_networks(self, label: str) -> Sequence[EngineNetwork]:
         raise NotImplementedError(label)
 
+    async def has_network(self, network_id: str) -> bool:
+        raise NotImplementedError(network_id)
+
     async def create_network(self, body: bytes) -> str:
         raise NotImplementedError
 

@@ -77,6 +77,18 @@ async def test_an_engine_that_is_too_old_is_refused_by_its_version(
     assert caught.value.status == 400
 
 
+async def test_a_network_that_the_engine_does_not_list_is_not_there(
+    fake: FakeEngine, engine: DockerEngine
+) -> None:
+    fake.on("GET /networks/mine", lambda: says("{}"))
+    fake.on("GET /networks/gone", lambda: says('{"message":"network gone not found"}', 404))
+    fake.on("GET /networks/n", lambda: says('{"message":"no"}', 500))
+    assert await engine.has_network("mine")
+    assert not await engine.has_network("gone")
+    with pytest.raises(EngineError, match="no"):
+        await engine.has_network("n")
+
+
 async def test_an_engine_that_came_back_older_is_asked_in_its_version(tmp_path: Path) -> None:
     """An engine was downgraded under its swarmd."""
     socket = tmp_path / "e.sock"

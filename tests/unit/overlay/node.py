@@ -31,6 +31,11 @@ class Node:
         #: ids of networks with containers attached
         self.busy: set[str] = set()
         self.refused_subnets: set[str] = set()
+        #: subnets that networks which we did not make have, with the ids of these
+        self.kept_subnets: dict[str, str] = {}
+        #: ids of networks that the engine lists and we did not make
+        self.foreign: set[str] = set()
+        self.tries = 0
         #: interfaces in the network namespace of each process
         self.inside: dict[str, list[dict[str, object]]] = {}
         self.budget = 10**6
@@ -50,9 +55,20 @@ class Node:
         self.looks += 1
         return [network for network in self.networks.values() if label in network.labels]
 
+    async def has_network(self, network_id: str) -> bool:
+        return network_id in self.networks or network_id in self.foreign
+
     async def create_network(self, body: bytes) -> str:
         wish = json.loads(body)
         subnet = wish["IPAM"]["Config"][0]["Subnet"]
+        self.tries += 1
+        if subnet in self.kept_subnets:
+            # In the words of the bridge driver of engine 28.5.
+            raise EngineError(
+                403,
+                f"cannot create network {self.tries:064x} ({wish['Options'][BRIDGE_OPTION]}): conflicts "
+                f"with network {self.kept_subnets[subnet]} (br-0): networks have overlapping IPv4",
+            )
         if subnet in self.refused_subnets:
             raise EngineError(403, f"Pool overlaps: {subnet}")
         bridge = wish["Options"][BRIDGE_OPTION]

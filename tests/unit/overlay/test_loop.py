@@ -116,6 +116,32 @@ async def test_a_refusal_is_said_once_and_again_when_it_is_another(
     assert [r.message for r in caplog.records] == ["network refused"]
 
 
+@pytest.mark.parametrize(
+    ("is_listed", "words"),
+    [
+        (True, f"^conflicts with network {'ab' * 32} .br-0.: networks have overlapping IPv4$"),
+        (False, "the engine keeps network abababababab and does not list it.*local-kv.db"),
+    ],
+)
+async def test_a_network_of_the_engine_that_is_in_the_way_is_named(
+    caplog: pytest.LogCaptureFixture, is_listed: bool, words: str
+) -> None:
+    """One that the engine lists is the user's to remove; one that it does not, nobody's."""
+    node = Node()
+    node.kept_subnets = {"10.0.1.0/24": "ab" * 32}
+    node.foreign = {"ab" * 32} if is_listed else set()
+    loop = OverlayLoop(*ports(node), on_made=lambda: None)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        loop.follow(plane())
+        for _ in range(3):
+            with pytest.raises(EngineError, match=words):
+                await loop.attach(WEB_1, [INGRESS, STACK], ())
+        running.cancel()
+    assert node.tries > len(plane().networks)
+    assert [r.message for r in caplog.records] == ["network refused"]
+
+
 async def test_before_the_first_plane_nothing_is_touched() -> None:
     """A daemon that starts while no manager answers leaves the traffic of its node alone."""
     node = Node()
