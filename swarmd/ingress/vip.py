@@ -9,6 +9,8 @@ The same table closes a published task's ingress interface to everything but its
 
 from collections.abc import Collection, Iterator
 
+import msgspec
+
 from swarmd.ingress.balance import add, elements, ipv4, to_addresses
 from swarmd.ingress.marks import REFUSED, TABLE
 from swarmd.ingress.rules import no_table
@@ -16,40 +18,63 @@ from swarmd.model.dataplane import DataPlane, LocalTask, ServiceNetwork
 from swarmd.model.ids import NetworkID
 
 
+class ContainerTable(msgspec.Struct, frozen=True):
+    """What is to be in one container."""
+
+    #: the transaction that makes it so
+    text: str
+    #: VIPs that lead somewhere
+    vips: frozenset[str]
+    #: addresses that they lead to
+    backends: frozenset[str]
+    #: what is not about VIPs
+    closed: tuple[str, ...]
+
+    def only_adds_to(self, before: "ContainerTable") -> bool:
+        """Whether all that changes is that VIPs lead to more backends than before."""
+        is_more = before.backends <= self.backends
+        return is_more and (before.vips, before.closed) == (self.vips, self.closed)
+
+
 class ContainerRules:
-    """The texts of one plane; what containers of the same networks share is made once."""
+    """The tables of one plane; what containers of the same networks share is made once."""
 
     def __init__(self, plane: DataPlane) -> None:
         self._plane = plane
-        self._shared: dict[frozenset[NetworkID], list[str]] = {}
-        self._backends: dict[frozenset[NetworkID], frozenset[str]] = {}
+        self._shared: dict[frozenset[NetworkID], _Shared] = {}
 
-    def of(self, task: LocalTask) -> str:
-        """The transaction that makes a container's table what it is to be."""
+    def of(self, task: LocalTask) -> ContainerTable:
+        """What a container's table is to be."""
         networks = frozenset(task.addresses)
         if networks not in self._shared:
-            self._shared[networks] = list(_virtual_ips(self._plane, networks))
-        lines = [
-            *no_table("ip"),
-            f"add table ip {TABLE}",
-            *self._shared[networks],
-            *_closed_ingress(self._plane, task),
-        ]
-        return "\n".join(lines) + "\n"
+            self._shared[networks] = _Shared.of(self._plane, networks)
+        shared, closed = self._shared[networks], tuple(_closed_ingress(self._plane, task))
+        lines = [*no_table("ip"), f"add table ip {TABLE}", *shared.lines, *closed]
+        text = "\n".join(lines) + "\n"
+        return ContainerTable(text, shared.vips, shared.backends, closed)
 
-    def backends(self, task: LocalTask) -> frozenset[str]:
-        """Addresses that the VIPs of its networks lead to."""
-        networks = frozenset(task.addresses)
-        if networks not in self._backends:
-            self._backends[networks] = frozenset(
-                address
-                for service in self._plane.services
-                for part in service.networks
-                if part.network_id in networks and part.virtual_ips
-                for backend in part.backends
-                for address in ipv4(backend.addresses)
-            )
-        return self._backends[networks]
+
+class _Shared(msgspec.Struct, frozen=True):
+    """What tables of containers in the same networks have in common."""
+
+    lines: tuple[str, ...]
+    vips: frozenset[str]
+    backends: frozenset[str]
+
+    @classmethod
+    def of(cls, plane: DataPlane, networks: Collection[NetworkID]) -> "_Shared":
+        parts = [
+            part
+            for service in plane.services
+            for part in service.networks
+            if part.network_id in networks and part.virtual_ips
+        ]
+        leading = [(part, backend) for part in parts for backend in part.backends]
+        return cls(
+            lines=tuple(_virtual_ips(plane, networks)),
+            vips=frozenset(vip for part, _ in leading for vip in ipv4(part.virtual_ips)),
+            backends=frozenset(a for _, backend in leading for a in ipv4(backend.addresses)),
+        )
 
 
 def _virtual_ips(plane: DataPlane, networks: Collection[NetworkID]) -> Iterator[str]:

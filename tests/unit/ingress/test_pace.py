@@ -1,19 +1,25 @@
 """How often the loops write while much changes, in virtual time."""
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TypeVar, cast
+
+import msgspec
+import pytest
 
 from swarmd.ingress.loop import MeshLoop
-from swarmd.ingress.vips import VipLoop
+from swarmd.ingress.vip import ContainerRules
+from swarmd.ingress.vips import GATHER_S, REST_S, VipLoop
+from swarmd.model.dataplane import DataPlane
 from swarmd.ports import Kernel
 from swarmd.sim.loop import SimLoop
-from tests.planes import WEB_1, plane
+from tests.planes import CLIENT_3, WEB_1, WEB_2, plane, without_tasks
 from tests.unit.ingress.test_loops import Recorder, task
 
 #: Each change comes so long after the one before; a write takes as long.
 STEP_S = 0.05
 CHANGES = 40
+T = TypeVar("T")
 
 
 class SlowRecorder(Recorder):
@@ -38,9 +44,14 @@ def writes_meanwhile(
             running.cancel()
         return kernel.done.count("nft")
 
+    return told(story())
+
+
+def told(story: Coroutine[None, None, T]) -> T:
+    """What a story came to, in virtual time."""
     sim = SimLoop(1)
     try:
-        return sim.run_until_complete(story())
+        return sim.run_until_complete(story)
     finally:
         sim.close()
 
@@ -62,3 +73,73 @@ def test_containers_that_start_one_by_one_have_the_mesh_looked_at_at_half_the_pa
     loop.follow(plane())
     count = writes_meanwhile(loop, kernel, lambda _: loop.look())
     assert CHANGES // 4 <= count <= CHANGES // 2 + 1
+
+
+NONE = without_tasks(plane(3), {WEB_1, WEB_2})
+ONE = without_tasks(plane(3), {WEB_2})
+OTHER = without_tasks(plane(3), {WEB_1})
+BOTH = plane(3)
+
+
+@pytest.mark.parametrize(
+    ("planes", "is_late"),
+    [
+        ([ONE, BOTH], True),
+        ([NONE, ONE], False),
+        ([BOTH, ONE], False),
+        ([ONE, OTHER], False),
+        ([ONE, BOTH, OTHER], False),
+    ],
+    ids=["one more", "the first", "one less", "another", "one more, then one less"],
+)
+def test_only_a_backend_more_is_waited_with(planes: Sequence[DataPlane], is_late: bool) -> None:
+    """A VIP that leads somewhere does without it for a moment; nothing leads to what has left."""
+    kernel = Recorder()
+    loop = VipLoop(cast("Kernel", kernel))
+
+    async def story() -> tuple[int, int]:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            loop.follow_tasks([task(CLIENT_3, 8)])
+            for wanted in planes:
+                loop.follow(wanted)
+                await asyncio.sleep(0.01)
+            soon = len(kernel.written)
+            await asyncio.sleep(GATHER_S + REST_S)
+            await loop.settled()
+            running.cancel()
+        return soon, len(kernel.written)
+
+    assert told(story()) == ((1, 2) if is_late else (2, 2))
+    assert kernel.written[-1] == (8, ContainerRules(planes[-1]).of(task(CLIENT_3, 8)).text)
+
+
+def _with_backends(count: int) -> DataPlane:
+    """So many behind the stack's VIP."""
+    (service,) = BOTH.services
+    ingress, stack = service.networks
+    one = stack.backends[0]
+    change = msgspec.structs.replace
+    many = tuple(change(one, addresses=(f"10.0.1.{20 + index}",)) for index in range(count))
+    networks = (ingress, change(stack, backends=many))
+    return change(BOTH, services=(change(service, networks=networks),))
+
+
+def test_backends_that_come_one_by_one_are_gathered() -> None:
+    kernel = Recorder()
+    loop = VipLoop(cast("Kernel", kernel))
+    planes = [_with_backends(1 + index) for index in range(CHANGES)]
+
+    async def story() -> None:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            loop.follow_tasks([task(CLIENT_3, 8)])
+            for wanted in planes:
+                loop.follow(wanted)
+                await asyncio.sleep(STEP_S)
+            await asyncio.sleep(GATHER_S + REST_S)
+            running.cancel()
+
+    told(story())
+    assert len(kernel.written) <= 2 + CHANGES * STEP_S / GATHER_S
+    assert kernel.written[-1] == (8, ContainerRules(planes[-1]).of(task(CLIENT_3, 8)).text)

@@ -30,7 +30,7 @@ CLIENT = LocalTask(
 
 
 def container_rules(wanted: DataPlane, task: LocalTask) -> str:
-    return ContainerRules(wanted).of(task)
+    return ContainerRules(wanted).of(task).text
 
 
 def lines(text: str, *words: str) -> list[str]:
@@ -220,6 +220,16 @@ def test_a_vip_without_backends_refuses_at_once() -> None:
     text = container_rules(without_tasks(plane(3), {WEB_1, WEB_2}), CLIENT)
     assert lines(text, "vip_10_0_1_200", "mark set 0x5dffffff")
     assert lines(text, "refuse", "reject with tcp reset")
+
+
+def test_a_table_that_opens_another_port_does_more_than_add_a_backend() -> None:
+    (service,) = plane().services
+    change = msgspec.structs.replace
+    more = change(service, ports=(*service.ports, change(service.ports[0], target_port=81)))
+    before = ContainerRules(plane()).of(WEB)
+    after = ContainerRules(change(plane(), services=(more,))).of(WEB)
+    assert after.text != before.text
+    assert not after.only_adds_to(before)
 
 
 def test_a_published_task_takes_its_target_ports_and_nothing_else_from_the_mesh() -> None:
