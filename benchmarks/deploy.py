@@ -1,6 +1,6 @@
 """From `service create --replicas 50` to 50 running: swarmd, the bare engine, its own swarm mode.
 
-    python -m benchmarks.deploy [--replicas 50] [--rounds 3]
+    python -m benchmarks.deploy [--replicas 50] [--rounds 3] [--connected 1]
 
 Two hosts.  On the first, swarmd beside an engine, and the same engine asked directly to create and
 start as many containers, with 4, 8 and 16 requests under way; on the second, the same program in
@@ -8,6 +8,9 @@ swarm mode.  All take turns in each round, so that the ratios are of one run.  R
 service's status says, as in `docker service ls`, which both answer without much work: a list of all
 tasks, asked for 25 times a second, would cost a tenth of what is measured.  Of the bare engine, it is
 that every start was answered.  A first, smaller deployment of each kind is not counted.
+
+With `--connected 1` the service is in an overlay network and publishes a port; the bare engine's
+containers are in a bridge network and publish nothing.
 """
 
 import concurrent.futures
@@ -33,13 +36,20 @@ from benchmarks.peers import (
 )
 
 CONCURRENCIES = (4, 8, 16)
+#: What services and bare containers are connected to, if they are.
+NETWORK = "between"
 
 
-def deployed(member: Member, replicas: int) -> float:
+def deployed(member: Member, replicas: int, *, is_connected: bool = False) -> float:
     """Seconds until a new service's tasks all run; it is removed again."""
     api = member.api()
+    spec = sleeper("sleeper", replicas)
+    if is_connected:
+        spec["Networks"] = [{"Target": NETWORK}]
+        port = {"TargetPort": 80, "PublishedPort": 8080}
+        spec["EndpointSpec"] = {"Ports": [port]}
     began = time.perf_counter()
-    api.ask("POST", "/services/create", sleeper("sleeper", replicas))
+    api.ask("POST", "/services/create", spec)
     until(lambda: running_count(api, "sleeper") == replicas, poll_s=2 * POLL_S)
     took = time.perf_counter() - began
     assert len(running_hosts(api, "sleeper")) == replicas
@@ -47,15 +57,16 @@ def deployed(member: Member, replicas: int) -> float:
     return took
 
 
-def started(member: Member, at_once: int, count: int) -> float:
+def started(member: Member, at_once: int, count: int, *, is_connected: bool = False) -> float:
     """Seconds until so many containers were created and started; they are removed again."""
+    place = {"NetworkMode": NETWORK} if is_connected else {}
 
     def start(number: int) -> None:
         api = member.api()
         created = api.record(
             "POST",
             f"/containers/create?name=raw{number}",
-            {"Image": IMAGE, "Cmd": ["sleep", "1000000"]},
+            {"Image": IMAGE, "Cmd": ["sleep", "1000000"], "HostConfig": place},
         )
         api.ask("POST", f"/containers/{created['Id']}/start")
         api.close()
@@ -78,17 +89,24 @@ def idle(*engines: Api) -> None:
 
 def main() -> None:
     """Run and print."""
-    options = arguments(__doc__, replicas=50, rounds=3)
+    options = arguments(__doc__, replicas=50, rounds=3, connected=0)
+    is_connected = bool(options.connected)
     with hosts(2) as lab:
         ours, theirs, bare = swarmd_on(lab, 1), engine_on(lab, 2), engine_on(lab, 1)
         form([ours], managers=1)
         form([theirs], managers=1)
+        if is_connected:
+            for member, driver in ((ours, "overlay"), (theirs, "overlay"), (bare, "bridge")):
+                network = {"Name": NETWORK, "Driver": driver}
+                member.api().ask("POST", "/networks/create", network)
         runs: dict[str, Callable[[int], float]] = {
-            f"bare engine, {at_once} at once": partial(started, bare, at_once)
+            f"bare engine, {at_once} at once": partial(
+                started, bare, at_once, is_connected=is_connected
+            )
             for at_once in CONCURRENCIES
         }
-        runs["swarmd"] = partial(deployed, ours)
-        runs["the engine's swarm mode"] = partial(deployed, theirs)
+        runs["swarmd"] = partial(deployed, ours, is_connected=is_connected)
+        runs["the engine's swarm mode"] = partial(deployed, theirs, is_connected=is_connected)
         engines = (bare.api(), theirs.api())
         times: dict[str, list[float]] = {name: [] for name in runs}
         for run in runs.values():
