@@ -38,7 +38,6 @@ class Machine:
         self.is_stubborn = False
         #: what a container shows as health when it was started
         self.health = ""
-        self._count = 0
         self.on_event: Callable[[EngineEvent], None] = lambda _: None
 
     def create(self, name: str, body: bytes) -> str:
@@ -47,8 +46,9 @@ class Machine:
             raise EngineError(404, f"No such image: {read.image}")
         if any(c.name == name for c in self.containers.values()):
             raise EngineError(409, f'Conflict. The container name "/{name}" is already in use')
-        self._count += 1
-        container_id = f"c{self._count}"
+        _, slot, _ = name.split(".")
+        container_id = f"c{slot}"
+        assert container_id not in self.containers, "one task at a time in each slot"
         self.containers[container_id] = Container(
             id=container_id,
             name=name,

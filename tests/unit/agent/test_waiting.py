@@ -9,24 +9,23 @@ from swarmd.agent.logs import Bucket
 from swarmd.agent.waiting import SteadyClock, first_end
 from swarmd.model.node import Plugin
 from tests.unit.agent.fake_engine import FakeEngine, Machine
-from tests.unit.agent.world import LoopClock, run
+from tests.virtual import LoopClock, in_virtual_time
 
 
-def test_a_steady_clock_does_not_follow_a_wall_clock_that_jumps() -> None:
-    async def scenario() -> None:
-        clock = LoopClock()
-        steady = SteadyClock(clock)
-        began = steady.now()
-        clock.offset -= 3600 * 10**9
-        await asyncio.sleep(2)
-        assert steady.now() - began == pytest.approx(2e9)
-        assert steady.until(began + 5 * 10**9) == pytest.approx(3)
-        assert (steady.until(began), steady.until(None)) == (0, None)
-
-    run(scenario())
+@in_virtual_time
+async def test_a_steady_clock_does_not_follow_a_wall_clock_that_jumps() -> None:
+    clock = LoopClock()
+    steady = SteadyClock(clock)
+    began = steady.now()
+    clock.offset -= 3600 * 10**9
+    await asyncio.sleep(2)
+    assert steady.now() - began == pytest.approx(2e9)
+    assert steady.until(began + 5 * 10**9) == pytest.approx(3)
+    assert (steady.until(began), steady.until(None)) == (0, None)
 
 
-def test_the_first_end_ends_the_others_and_only_expected_failures_are_returned() -> None:
+@in_virtual_time
+async def test_the_first_end_ends_the_others_and_only_expected_failures_are_returned() -> None:
     ended: list[str] = []
 
     async def forever() -> None:
@@ -39,17 +38,14 @@ def test_the_first_end_ends_the_others_and_only_expected_failures_are_returned()
         await asyncio.sleep(1)
         raise error
 
-    async def scenario() -> None:
-        refused = ConnectionError("refused")
-        assert await first_end(forever(), fail(refused), expected=(OSError,)) is refused
-        assert await first_end(forever(), asyncio.sleep(1), expected=()) is None
-        with pytest.raises(ExceptionGroup):
-            await first_end(forever(), fail(ValueError("bug")), expected=(OSError,))
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
-                await first_end(forever(), expected=(OSError,))
-
-    run(scenario())
+    refused = ConnectionError("refused")
+    assert await first_end(forever(), fail(refused), expected=(OSError,)) is refused
+    assert await first_end(forever(), asyncio.sleep(1), expected=()) is None
+    with pytest.raises(ExceptionGroup):
+        await first_end(forever(), fail(ValueError("bug")), expected=(OSError,))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await first_end(forever(), expected=(OSError,))
     assert ended == ["cancelled"] * 4
 
 
@@ -61,18 +57,15 @@ def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
     assert bucket.delay_s(1000, 100.0) == 0
 
 
-def test_a_node_describes_itself_with_what_the_engine_and_the_daemon_know() -> None:
+@in_virtual_time
+async def test_a_node_describes_itself_with_what_the_engine_and_the_daemon_know() -> None:
     facts = NodeFacts(hostname="by-the-daemon", data_path_address="10.0.0.1")
     assert describe(None, facts).hostname == "by-the-daemon"
-
-    async def scenario() -> None:
-        told = describe(await FakeEngine(Machine()).info(), facts)
-        assert (told.hostname, told.platform.architecture) == ("alpha", "x86_64")
-        assert (told.resources.nano_cpus, told.data_path_address) == (2_000_000_000, "10.0.0.1")
-        assert told.engine.plugins == (
-            Plugin(type="Network", name="bridge"),
-            Plugin(type="Network", name="overlay"),
-            Plugin(type="Volume", name="local"),
-        )
-
-    run(scenario())
+    told = describe(await FakeEngine(Machine()).info(), facts)
+    assert (told.hostname, told.platform.architecture) == ("alpha", "x86_64")
+    assert (told.resources.nano_cpus, told.data_path_address) == (2_000_000_000, "10.0.0.1")
+    assert told.engine.plugins == (
+        Plugin(type="Network", name="bridge"),
+        Plugin(type="Network", name="overlay"),
+        Plugin(type="Volume", name="local"),
+    )

@@ -12,9 +12,11 @@ from swarmd.config import AgentConfig
 from swarmd.model.assignment import SessionMessage
 from swarmd.model.task import Task
 from swarmd.wire.container import TaskNetworks
+from tests.beside import beside
 from tests.unit.agent.fake_engine import FakeEngine, Machine
-from tests.unit.agent.scene import CLUSTER, IMAGE, NODE
-from tests.unit.agent.world import LoopClock, Manager, MemoryDisk, Middle
+from tests.unit.agent.scene import CLUSTER, IMAGE, NODE, T0
+from tests.unit.agent.world import Manager, MemoryDisk, Middle
+from tests.virtual import LoopClock, until
 
 
 class World:
@@ -24,7 +26,7 @@ class World:
         self.machine = Machine(IMAGE)
         self.engine = FakeEngine(self.machine)
         self.disk = MemoryDisk()
-        self.clock = LoopClock()
+        self.clock = LoopClock(T0)
         self.manager = manager or Manager()
         self.config = AgentConfig()
         self.sessions: list[SessionMessage] = []
@@ -78,13 +80,24 @@ class World:
         await self.traffic_ends.wait()
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """An agent runs; afterwards it is killed without a word."""
+    async def running(self, *tasks: Task) -> AsyncIterator[None]:
+        """An agent runs, and these tasks on it; afterwards it is killed without a word."""
         self.agent = self._new_agent()
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(self.agent.run())
+        async with beside(self.agent.run()):
+            if tasks:
+                await until(lambda: self.sessions)
+                self.manager.want(*tasks)
+                await until(lambda: all(self.runs(task) for task in tasks))
             yield
-            running.cancel()
+
+    async def lived(self, *tasks: Task) -> None:
+        """An agent ran these tasks, and was killed."""
+        async with self.running(*tasks):
+            pass
+
+    def runs(self, task: Task) -> bool:
+        """As the manager was told."""
+        return self.shows(task.slot, "running")
 
     def shows(self, number: int, state: str) -> bool:
         return self.manager.state_of(number) == state

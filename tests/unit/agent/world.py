@@ -1,9 +1,8 @@
 """A world for whole agents: virtual time, a disk, a manager; nothing waits in real time."""
 
 import asyncio
-import selectors
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -22,76 +21,10 @@ from swarmd.model.ids import TaskID
 from swarmd.model.node import Availability, NodeDescription, Role
 from swarmd.model.spec import ServiceSpec
 from swarmd.model.task import Task, TaskStatus
-from swarmd.ports import DiskFile, Seconds, Timestamp
-from tests.unit.agent.scene import CLUSTER, T0, WEB, change, complete
+from swarmd.ports import DiskFile
+from tests.unit.agent.scene import CLUSTER, WEB, change, complete
 
 T = TypeVar("T")
-
-
-class _Never(selectors.BaseSelector):
-    """Waits by moving the loop's clock."""
-
-    def __init__(self, loop: "VirtualLoop") -> None:
-        self._loop = loop
-        self._keys: dict[Any, selectors.SelectorKey] = {}
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        key = selectors.SelectorKey(fileobj, int(fileobj), events, data)
-        self._keys[fileobj] = key
-        return key
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._keys.pop(fileobj)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "deadlock: everybody waits for something that cannot happen"
-        self._loop.moment += max(0.0, timeout)
-        return []
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._keys
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time passes when nothing else is to be done."""
-
-    def __init__(self) -> None:
-        self.moment = 0.0
-        super().__init__(_Never(self))
-
-    def time(self) -> float:
-        return self.moment
-
-
-def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Play a scenario in virtual time, at most an hour of it."""
-
-    async def bounded() -> T:
-        async with asyncio.timeout(3600):
-            return await scenario
-
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(bounded())
-
-
-async def until(fact: Callable[[], object], within_s: float = 60) -> None:
-    """Virtual time passes until something is so."""
-    async with asyncio.timeout(within_s):
-        while not fact():  # noqa: ASYNC110 - any fact of the world, and time is virtual
-            await asyncio.sleep(0.01)
-
-
-class LoopClock:
-    """Both clocks are the loop's; the wall clock can be set off."""
-
-    def __init__(self) -> None:
-        self.offset = T0
-
-    def monotonic(self) -> Seconds:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> Timestamp:
-        return self.offset + int(self.monotonic() * 1e9)
 
 
 class Middle:

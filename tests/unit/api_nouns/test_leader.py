@@ -14,8 +14,8 @@ from swarmd.errors import (
     UnavailableError,
 )
 from swarmd.model.assignment import LogBatch, LogMessage
-from swarmd.sim.loop import SimLoop
 from tests.unit.api_nouns.parts import Api, FakeCluster, body_of, frames, request, service
+from tests.virtual import in_virtual_time
 
 
 @pytest.fixture
@@ -116,20 +116,15 @@ async def test_a_retry_after_an_unknown_outcome_is_not_a_second_write(
     assert follower.cluster.waited == [api.cluster.tables.index]
 
 
-def test_without_a_leader_the_client_hears_it_after_ten_seconds() -> None:
-    """Virtual time: too few managers are online."""
-
-    async def scene() -> float:
-        cluster = FakeCluster()
-        await cluster.found()
-        cluster.leads = False
-        api = Api(cluster)
-        began = asyncio.get_running_loop().time()
-        status, message = await api.refused("service_list")
-        assert status == 500
-        assert "The swarm does not have a leader." in message
-        return asyncio.get_running_loop().time() - began
-
-    with asyncio.Runner(loop_factory=lambda: SimLoop(1)) as runner:
-        waited = runner.run(scene())
-    assert LEADERLESS_S <= waited < LEADERLESS_S + 1
+@in_virtual_time
+async def test_without_a_leader_the_client_hears_it_after_ten_seconds() -> None:
+    """Too few managers are online."""
+    cluster = FakeCluster()
+    await cluster.found()
+    cluster.leads = False
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    status, message = await Api(cluster).refused("service_list")
+    assert status == 500
+    assert "The swarm does not have a leader." in message
+    assert LEADERLESS_S <= loop.time() - began < LEADERLESS_S + 1

@@ -6,7 +6,7 @@ import pytest
 
 from swarmd.dispatcher.nodes import ENGINE_AWAY
 from swarmd.model.node import NodeState, Role
-from tests.unit.daemon.test_roles import WITHIN_S, Swarm
+from tests.unit.daemon.swarm import WITHIN_S, Swarm
 
 #: Three heartbeat periods of five seconds.
 GRACE_S = 15.0

@@ -1,7 +1,6 @@
 """The cluster's feature level, while managers are upgraded one after the other."""
 
 import asyncio
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -14,18 +13,9 @@ from swarmd.sim.world import Machine
 from swarmd.store.entry import FEATURE_LEVEL, PutNode
 from swarmd.store.sequencer import Write
 from tests.unit.daemon.scene import INIT, Scene
-from tests.unit.daemon.test_roles import WITHIN_S, Swarm
+from tests.unit.daemon.swarm import WITHIN_S, Swarm
 
 NEXT = FEATURE_LEVEL + 1
-
-
-@pytest.fixture
-def swarm() -> Iterator[Swarm]:
-    """Three hosts; the first has founded the swarm."""
-    made = Swarm()
-    made.loop.run_until_complete(made.found())
-    yield made
-    made.end()
 
 
 def manager_of(machine: Machine) -> Manager:

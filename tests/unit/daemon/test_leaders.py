@@ -8,6 +8,7 @@ from swarmd.daemon import methods
 from swarmd.daemon.links import Links
 from swarmd.errors import OutcomeUnknownError
 from swarmd.ports import Address, Connection, Credentials, Peer
+from tests.beside import beside
 from tests.unit.net.pipe import Pipe, pipe
 
 THERE = "10.0.0.1:2377"
@@ -29,8 +30,7 @@ async def test_calls_at_a_host_that_leads_no_more_fail_at_once() -> None:
     """It lost its power: only the kernel's patience would end them, after eight seconds."""
     network = _Deaf()
     links = Links(network, Credentials, lambda _peer, _node: None)  # type: ignore[arg-type]  # connects, and no more
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(links.run())
+    async with asyncio.TaskGroup() as group, beside(links.run()):
         asking = group.create_task(_outcome(links))
         end = await network.ends.get()
         assert await end.receive() == methods.RPC
@@ -38,7 +38,6 @@ async def test_calls_at_a_host_that_leads_no_more_fail_at_once() -> None:
         links.drop(THERE)
         assert await asking == f"no answer to {methods.JOIN}: the connection was closed at this end"
         links.drop(THERE)
-        running.cancel()
 
 
 async def _outcome(links: Links) -> str:

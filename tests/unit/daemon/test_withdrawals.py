@@ -8,8 +8,9 @@ from swarmd.daemon.withdrawals import TOLD_S, Withdrawals, Withdrawn, peers_of
 from swarmd.errors import UnavailableError
 from swarmd.model.dataplane import PlaneNode
 from swarmd.model.ids import NodeID, TaskID
+from tests.beside import beside
 from tests.planes import CLIENT_3, NODES, WEB_1, WEB_2, plane
-from tests.unit.agent.world import run
+from tests.virtual import in_virtual_time
 
 ONE, TWO, THREE = NODES
 
@@ -32,10 +33,8 @@ class Peers:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(self.withdrawals.run())
+        async with beside(self.withdrawals.run()):
             yield
-            running.cancel()
 
 
 def test_all_nodes_in_a_network_of_the_task_are_told_and_nobody_else() -> None:
@@ -44,57 +43,45 @@ def test_all_nodes_in_a_network_of_the_task_are_told_and_nobody_else() -> None:
     assert peers_of(plane(), TaskID("unknown")) == ()
 
 
-def test_tasks_that_end_together_are_told_together() -> None:
+@in_virtual_time
+async def test_tasks_that_end_together_are_told_together() -> None:
     """A service with ten tasks here is scaled down."""
     peers = Peers()
-
-    async def scenario() -> None:
-        async with peers.running():
-            peers.withdrawals.announce([WEB_1], plane())
-            peers.withdrawals.announce([WEB_2], plane())
-            await peers.withdrawals.heard(WEB_1)
-            await peers.withdrawals.heard(WEB_2)
-        assert peers.told == [(TWO, (WEB_1, WEB_2)), (THREE, (WEB_1, WEB_2))]
-
-    run(scenario())
+    async with peers.running():
+        peers.withdrawals.announce([WEB_1], plane())
+        peers.withdrawals.announce([WEB_2], plane())
+        await peers.withdrawals.heard(WEB_1)
+        await peers.withdrawals.heard(WEB_2)
+    assert sorted(peers.told) == [(TWO, (WEB_1, WEB_2)), (THREE, (WEB_1, WEB_2))]
 
 
-def test_a_task_that_is_withdrawn_twice_is_told_once() -> None:
+@in_virtual_time
+async def test_a_task_that_is_withdrawn_twice_is_told_once() -> None:
     """Its container was not seen for a moment."""
     peers = Peers()
-
-    async def scenario() -> None:
-        async with peers.running():
-            peers.withdrawals.announce([WEB_1], plane())
-            peers.withdrawals.announce([WEB_1], plane())
-            await peers.withdrawals.heard(WEB_1)
-        assert peers.told == [(TWO, (WEB_1,)), (THREE, (WEB_1,))]
-
-    run(scenario())
+    async with peers.running():
+        peers.withdrawals.announce([WEB_1], plane())
+        peers.withdrawals.announce([WEB_1], plane())
+        await peers.withdrawals.heard(WEB_1)
+    assert sorted(peers.told) == [(TWO, (WEB_1,)), (THREE, (WEB_1,))]
 
 
-def test_a_task_that_nobody_was_told_of_is_not_waited_for() -> None:
+@in_virtual_time
+async def test_a_task_that_nobody_was_told_of_is_not_waited_for() -> None:
     peers = Peers()
-
-    async def scenario() -> None:
-        async with peers.running():
-            await peers.withdrawals.heard(WEB_1)
-
-    run(scenario())
+    async with peers.running():
+        await peers.withdrawals.heard(WEB_1)
 
 
-def test_a_node_that_refuses_or_is_silent_does_not_keep_a_task_from_being_stopped() -> None:
+@in_virtual_time
+async def test_a_node_that_refuses_or_is_silent_does_not_keep_a_task_from_being_stopped() -> None:
     """Its daemon is being upgraded, or its host has just died."""
     peers = Peers()
     peers.refusing, peers.silent = {TWO}, {THREE}
-
-    async def scenario() -> None:
-        loop = asyncio.get_running_loop()
-        async with peers.running():
-            began = loop.time()
-            peers.withdrawals.announce([WEB_1], plane())
-            await peers.withdrawals.heard(WEB_1)
-            assert loop.time() - began < TOLD_S + 0.1
-        assert peers.told == []
-
-    run(scenario())
+    loop = asyncio.get_running_loop()
+    async with peers.running():
+        began = loop.time()
+        peers.withdrawals.announce([WEB_1], plane())
+        await peers.withdrawals.heard(WEB_1)
+        assert loop.time() - began < TOLD_S + 0.1
+    assert sorted(peers.told) == []

@@ -5,24 +5,20 @@ import contextlib
 
 from swarmd.dispatcher.logs import SILENCE_S, LogBroker
 from swarmd.model.assignment import LogBatch, LogOptions
-from swarmd.sim.loop import SimLoop
+from tests.virtual import in_virtual_time
 
 
-def test_a_reader_hears_within_a_second_that_there_is_nothing() -> None:
+@in_virtual_time
+async def test_a_reader_hears_within_a_second_that_there_is_nothing() -> None:
     """It looks then whether the nodes that it waits for are still there."""
-
-    async def scene() -> None:
-        broker = LogBroker()
-        loop = asyncio.get_running_loop()
-        batches = broker.read("r", lambda _view: (), LogOptions())
-        async with contextlib.aclosing(batches):
-            began = loop.time()
-            assert await anext(batches) == LogBatch(subscription_id="r")
-            assert loop.time() - began >= SILENCE_S
-            news = LogBatch(subscription_id="r", ended=())
-            assert await broker.publish(news)
-            assert await anext(batches) is news
-        assert not await broker.publish(news)
-
-    with asyncio.Runner(loop_factory=lambda: SimLoop(1)) as runner:
-        runner.run(scene())
+    broker = LogBroker()
+    loop = asyncio.get_running_loop()
+    batches = broker.read("r", lambda _view: (), LogOptions())
+    async with contextlib.aclosing(batches):
+        began = loop.time()
+        assert await anext(batches) == LogBatch(subscription_id="r")
+        assert loop.time() - began >= SILENCE_S
+        news = LogBatch(subscription_id="r", ended=())
+        assert await broker.publish(news)
+        assert await anext(batches) is news
+    assert not await broker.publish(news)

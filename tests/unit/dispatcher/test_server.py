@@ -16,13 +16,12 @@ from swarmd.model.node import Node, NodeState
 from swarmd.model.planeparts import PlaneChange
 from swarmd.net.clock import SystemClock, SystemRandom
 from swarmd.ports import Clock, Peer
-from swarmd.sim.chance import SimClock
-from swarmd.sim.loop import SimLoop
 from swarmd.store.entry import Change, PutCluster, PutNetwork, PutNode
 from swarmd.store.sequencer import Write
 from swarmd.store.store import Store
 from swarmd.wire.packed import pack, unpack
 from tests.unit.dispatcher.cluster import Cluster
+from tests.virtual import LoopClock, told
 
 N1, N2 = NodeID("n1"), NodeID("n2")
 
@@ -170,10 +169,9 @@ async def _end(dispatcher: Dispatcher) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_beat_that_came_with_the_tick_is_heard_before_anybody_is_judged(seed: int) -> None:
     """The leader was busy: what wakes it finds a deadline passed and the beat beside it."""
-    loop = SimLoop(seed)
 
-    async def run() -> None:
-        async with leading(clock=SimClock(loop)) as scene:
+    async def story() -> None:
+        async with leading(clock=LoopClock()) as scene:
             stream, session_id = await scene.session(N1)
             beat = pack(Heartbeat(session_id=session_id, engine_reachable=True))
             await asyncio.sleep(GRACE_PERIODS * 5.0)
@@ -184,7 +182,4 @@ def test_a_beat_that_came_with_the_tick_is_heard_before_anybody_is_judged(seed: 
             assert node.status.state is NodeState.READY
             await stream.aclose()
 
-    try:
-        loop.run_until_complete(run())
-    finally:
-        loop.close()
+    told(story(), seed=seed)

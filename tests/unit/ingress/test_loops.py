@@ -12,6 +12,7 @@ from swarmd.ingress.vips import VipLoop
 from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import ServiceID, TaskID
 from swarmd.ports import Kernel
+from tests.beside import beside
 from tests.planes import CLIENT_3, STACK, WEB_1, WEB_2, plane, without_tasks
 
 
@@ -106,11 +107,9 @@ async def until(recorder: Recorder, count: int) -> None:
 async def test_ways_are_there_before_the_rules_that_lead_to_them() -> None:
     recorder = Recorder()
     mesh = MeshLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await until(recorder, 9)
-        running.cancel()
     assert recorder.done.index("nft") > recorder.done.index(
         "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 93"
     )
@@ -122,15 +121,13 @@ async def test_without_the_bridge_the_rules_stand_and_the_ways_wait_for_it() -> 
     recorder = Recorder()
     recorder.has_bridge = False
     mesh = MeshLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await until(recorder, 4)
         assert not [line for line in recorder.done if line.startswith("route")]
         recorder.has_bridge = True
         mesh.look()
         await until(recorder, 13)
-        running.cancel()
     assert [line for line in recorder.done if line.startswith("route")]
 
 
@@ -140,14 +137,12 @@ async def test_a_service_that_publishes_nothing_leaves_the_mesh_alone() -> None:
     mesh = MeshLoop(kernel(recorder))
     service = msgspec.structs.replace(plane().services[0], ports=(), name="backend")
     more = msgspec.structs.replace(plane(), services=(*plane().services, service))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await until(recorder, 9)
         mesh.follow(more)
         for _ in range(20):
             await asyncio.sleep(0)
-        running.cancel()
     assert recorder.done.count("nft") == 1
 
 
@@ -155,8 +150,7 @@ async def test_a_change_costs_what_it_changes() -> None:
     """After a whole round, what is there is known: one transaction takes a backend away."""
     recorder = Recorder()
     mesh = MeshLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await until(recorder, 9)
         before = len(recorder.done)
@@ -166,7 +160,6 @@ async def test_a_change_costs_what_it_changes() -> None:
         # Somebody flushed everything: after a look it is there again.
         mesh.look()
         await until(recorder, before + 10)
-        running.cancel()
     again = recorder.done[before + 1 :]
     assert [line for line in again if line.startswith("route replace")]
     assert again[-1].startswith("-I DOCKER-USER")
@@ -180,8 +173,7 @@ async def test_a_task_elsewhere_that_comes_or_goes_moves_the_ways_too() -> None:
     fewer = msgspec.structs.replace(
         ingress, endpoints=tuple(e for e in ingress.endpoints if e.task_id != WEB_2)
     )
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(known)
         await until(recorder, 9)
         before = len(recorder.done)
@@ -191,7 +183,6 @@ async def test_a_task_elsewhere_that_comes_or_goes_moves_the_ways_too() -> None:
         assert recorder.done[before:] == ["nft", "route del 10.0.0.102 proto 93"]
         mesh.follow(known)
         await mesh.settled()
-        running.cancel()
     way = "route replace 10.0.0.102 via 10.0.0.2 dev swb4096 proto 93"
     assert recorder.done[before + 2 :] == [way, "nft"]
 
@@ -199,8 +190,7 @@ async def test_a_task_elsewhere_that_comes_or_goes_moves_the_ways_too() -> None:
 async def test_changes_without_end_do_not_put_off_the_whole_look() -> None:
     recorder = Recorder()
     mesh = MeshLoop(kernel(recorder), period_s=0.05)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await until(recorder, 9)
         while sum(line.startswith("-I DOCKER-USER") for line in recorder.done) < 6:
@@ -208,14 +198,12 @@ async def test_changes_without_end_do_not_put_off_the_whole_look() -> None:
             await mesh.settled()
             mesh.follow(plane())
             await mesh.settled()
-        running.cancel()
 
 
 async def test_published_ports_are_kept_from_other_programs_while_they_are_published() -> None:
     recorder = Recorder()
     mesh = MeshLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await mesh.settled()
         assert recorder.held == {("tcp", 8080)}
@@ -228,7 +216,6 @@ async def test_published_ports_are_kept_from_other_programs_while_they_are_publi
         assert recorder.held == set()
         mesh.follow(plane())
         await mesh.settled()
-        running.cancel()
     assert recorder.held == set()
 
 
@@ -240,8 +227,7 @@ async def test_a_port_that_a_program_has_is_left_to_it_and_that_is_said_once(
     recorder = Recorder()
     recorder.taken = {("tcp", 8080)}
     mesh = MeshLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await mesh.settled()
         mesh.follow(without_tasks(plane(), {WEB_2}))
@@ -254,7 +240,6 @@ async def test_a_port_that_a_program_has_is_left_to_it_and_that_is_said_once(
         await mesh.settled()
         assert "tcp . 8080 : goto tcp_8080" in recorder.written[-1][1]
         assert mesh.warnings == ()
-        running.cancel()
     said = [r for r in caplog.records if r.message.startswith("published port")]
     assert [r.levelname for r in said] == ["WARNING", "INFO"]
     assert said[0].__dict__["program"] == "nginx (pid 7) on 0.0.0.0"
@@ -267,11 +252,9 @@ async def test_an_engine_without_docker_user_is_said_once(
     recorder = Recorder()
     recorder.has_firewall = False
     mesh = MeshLoop(kernel(recorder), period_s=0.001)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(plane())
         await until(recorder, 20)
-        running.cancel()
     assert [r.message for r in caplog.records].count("no DOCKER-USER chain") == 1
 
 
@@ -309,8 +292,7 @@ def task(task_id: TaskID, pid: int) -> LocalTask:
 async def test_a_table_is_written_once_and_again_only_if_it_changed() -> None:
     recorder = Recorder()
     vips = VipLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(vips.run())
+    async with asyncio.timeout(5), beside(vips.run()):
         vips.follow(plane(3))
         vips.follow_tasks([task(CLIENT_3, 8)])
         await vips.written(CLIENT_3)
@@ -319,7 +301,6 @@ async def test_a_table_is_written_once_and_again_only_if_it_changed() -> None:
         await vips.written(WEB_1)
         vips.follow(without_tasks(plane(3), {WEB_2}))
         await until(recorder, 4)
-        running.cancel()
     assert [pid for pid, _ in recorder.written] == [8, 9, 8, 9]
 
 
@@ -333,8 +314,7 @@ async def test_datagrams_of_a_container_to_a_backend_that_left_are_decided_anew(
         "src=127.0.0.11 dst=127.0.0.1 sport=3 dport=5 mark=0 use=1\n"
     )
     vips = VipLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(vips.run())
+    async with asyncio.timeout(5), beside(vips.run()):
         vips.follow(plane(3))
         vips.follow_tasks([task(CLIENT_3, 8)])
         await vips.written(CLIENT_3)
@@ -342,7 +322,6 @@ async def test_datagrams_of_a_container_to_a_backend_that_left_are_decided_anew(
         await vips.settled()
         vips.follow(without_tasks(plane(3), {WEB_1, WEB_2}))
         await vips.settled()
-        running.cancel()
     assert recorder.done == [
         *("nft", "nft", "nft"),
         "nsenter -t 8 -n -- conntrack -D -p udp --reply-src 10.0.1.102",
@@ -353,14 +332,12 @@ async def test_a_container_that_was_started_again_gets_its_table_again() -> None
     """A restart makes a new network namespace, which is empty."""
     recorder = Recorder()
     vips = VipLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(vips.run())
+    async with asyncio.timeout(5), beside(vips.run()):
         vips.follow(plane(3))
         vips.follow_tasks([task(CLIENT_3, 8)])
         await vips.written(CLIENT_3)
         vips.follow_tasks([task(CLIENT_3, 88)])
         await vips.written(CLIENT_3)
-        running.cancel()
     assert [pid for pid, _ in recorder.written] == [8, 88]
 
 
@@ -372,14 +349,12 @@ async def test_a_container_that_ends_meanwhile_keeps_no_other_from_its_table(
     recorder = Recorder()
     recorder.gone = {8}
     vips = VipLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(vips.run())
+    async with asyncio.timeout(5), beside(vips.run()):
         vips.follow(plane(3))
         vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
         await vips.written(WEB_1)
         vips.follow_tasks([task(WEB_1, 9)])
         await vips.settled()
-        running.cancel()
     assert [pid for pid, _ in recorder.written] == [9]
     assert not caplog.records
 
@@ -392,12 +367,10 @@ async def test_nobody_waits_for_the_table_of_a_container_that_is_gone(
     recorder = Recorder()
     recorder.gone = {8}
     vips = VipLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(vips.run())
+    async with asyncio.timeout(5), beside(vips.run()):
         vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
         vips.follow(plane(3))
         await vips.settled()
-        running.cancel()
     assert [pid for pid, _ in recorder.written] == [9]
 
 
@@ -406,12 +379,10 @@ async def test_a_table_that_is_refused_is_said(caplog: pytest.LogCaptureFixture)
     recorder = Recorder()
     recorder.refusing = {8}
     vips = VipLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(vips.run())
+    async with asyncio.timeout(5), beside(vips.run()):
         vips.follow(plane(3))
         vips.follow_tasks([task(CLIENT_3, 8), task(WEB_1, 9)])
         await vips.written(WEB_1)
-        running.cancel()
     (said,) = caplog.records
     assert (said.levelname, said.getMessage()) == ("WARNING", "VIPs not written")
 
@@ -419,9 +390,7 @@ async def test_a_table_that_is_refused_is_said(caplog: pytest.LogCaptureFixture)
 async def test_a_plane_without_networks_leaves_an_empty_mesh() -> None:
     recorder = Recorder()
     mesh = MeshLoop(kernel(recorder))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(mesh.run())
+    async with asyncio.timeout(5), beside(mesh.run()):
         mesh.follow(DataPlane())
         await until(recorder, 1)
-        running.cancel()
     assert "add chain" not in recorder.written[0][1]

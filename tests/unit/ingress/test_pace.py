@@ -1,8 +1,8 @@
 """How often the loops write while much changes, in virtual time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 import pytest
@@ -12,14 +12,14 @@ from swarmd.ingress.vip import ContainerRules
 from swarmd.ingress.vips import GATHER_S, REST_S, VipLoop
 from swarmd.model.dataplane import DataPlane
 from swarmd.ports import Kernel
-from swarmd.sim.loop import SimLoop
+from tests.beside import beside
 from tests.planes import CLIENT_3, WEB_1, WEB_2, plane, without_tasks
 from tests.unit.ingress.test_loops import Recorder, task
+from tests.virtual import in_virtual_time
 
 #: Each change comes so long after the one before; a write takes as long.
 STEP_S = 0.05
 CHANGES = 40
-T = TypeVar("T")
 
 
 class SlowRecorder(Recorder):
@@ -30,33 +30,19 @@ class SlowRecorder(Recorder):
         await super().nft(text, pid=pid)
 
 
-def writes_meanwhile(
+async def writes_meanwhile(
     loop: MeshLoop | VipLoop, kernel: Recorder, change: Callable[[int], None]
 ) -> int:
     """How often rules were written while something changed again and again."""
-
-    async def story() -> int:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(loop.run())
-            for number in range(CHANGES):
-                change(number)
-                await asyncio.sleep(STEP_S)
-            running.cancel()
-        return kernel.done.count("nft")
-
-    return told(story())
+    async with beside(loop.run()):
+        for number in range(CHANGES):
+            change(number)
+            await asyncio.sleep(STEP_S)
+    return kernel.done.count("nft")
 
 
-def told(story: Coroutine[None, None, T]) -> T:
-    """What a story came to, in virtual time."""
-    sim = SimLoop(1)
-    try:
-        return sim.run_until_complete(story)
-    finally:
-        sim.close()
-
-
-def test_containers_that_start_one_by_one_have_the_tables_written_at_half_the_pace() -> None:
+@in_virtual_time
+async def test_containers_that_start_one_by_one_have_the_tables_written_at_half_the_pace() -> None:
     kernel = SlowRecorder()
     loop = VipLoop(cast("Kernel", kernel))
 
@@ -64,14 +50,15 @@ def test_containers_that_start_one_by_one_have_the_tables_written_at_half_the_pa
         loop.follow(plane())
         loop.follow_tasks([task(WEB_1, 100 + number)])
 
-    assert CHANGES // 4 <= writes_meanwhile(loop, kernel, restarted) <= CHANGES // 2 + 1
+    assert CHANGES // 4 <= await writes_meanwhile(loop, kernel, restarted) <= CHANGES // 2 + 1
 
 
-def test_containers_that_start_one_by_one_have_the_mesh_looked_at_at_half_the_pace() -> None:
+@in_virtual_time
+async def test_containers_that_start_one_by_one_have_the_mesh_looked_at_at_half_the_pace() -> None:
     kernel = SlowRecorder()
     loop = MeshLoop(cast("Kernel", kernel))
     loop.follow(plane())
-    count = writes_meanwhile(loop, kernel, lambda _: loop.look())
+    count = await writes_meanwhile(loop, kernel, lambda _: loop.look())
     assert CHANGES // 4 <= count <= CHANGES // 2 + 1
 
 
@@ -92,25 +79,22 @@ BOTH = plane(3)
     ],
     ids=["one more", "the first", "one less", "another", "one more, then one less"],
 )
-def test_only_a_backend_more_is_waited_with(planes: Sequence[DataPlane], is_late: bool) -> None:
+@in_virtual_time
+async def test_only_a_backend_more_is_waited_with(
+    planes: Sequence[DataPlane], is_late: bool
+) -> None:
     """A VIP that leads somewhere does without it for a moment; nothing leads to what has left."""
     kernel = Recorder()
     loop = VipLoop(cast("Kernel", kernel))
-
-    async def story() -> tuple[int, int]:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(loop.run())
-            loop.follow_tasks([task(CLIENT_3, 8)])
-            for wanted in planes:
-                loop.follow(wanted)
-                await asyncio.sleep(0.01)
-            soon = len(kernel.written)
-            await asyncio.sleep(GATHER_S + REST_S)
-            await loop.settled()
-            running.cancel()
-        return soon, len(kernel.written)
-
-    assert told(story()) == ((1, 2) if is_late else (2, 2))
+    async with beside(loop.run()):
+        loop.follow_tasks([task(CLIENT_3, 8)])
+        for wanted in planes:
+            loop.follow(wanted)
+            await asyncio.sleep(0.01)
+        soon = len(kernel.written)
+        await asyncio.sleep(GATHER_S + REST_S)
+        await loop.settled()
+    assert (soon, len(kernel.written)) == ((1, 2) if is_late else (2, 2))
     assert kernel.written[-1] == (8, ContainerRules(planes[-1]).of(task(CLIENT_3, 8)).text)
 
 
@@ -125,21 +109,16 @@ def _with_backends(count: int) -> DataPlane:
     return change(BOTH, services=(change(service, networks=networks),))
 
 
-def test_backends_that_come_one_by_one_are_gathered() -> None:
+@in_virtual_time
+async def test_backends_that_come_one_by_one_are_gathered() -> None:
     kernel = Recorder()
     loop = VipLoop(cast("Kernel", kernel))
     planes = [_with_backends(1 + index) for index in range(CHANGES)]
-
-    async def story() -> None:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(loop.run())
-            loop.follow_tasks([task(CLIENT_3, 8)])
-            for wanted in planes:
-                loop.follow(wanted)
-                await asyncio.sleep(STEP_S)
-            await asyncio.sleep(GATHER_S + REST_S)
-            running.cancel()
-
-    told(story())
+    async with beside(loop.run()):
+        loop.follow_tasks([task(CLIENT_3, 8)])
+        for wanted in planes:
+            loop.follow(wanted)
+            await asyncio.sleep(STEP_S)
+        await asyncio.sleep(GATHER_S + REST_S)
     assert len(kernel.written) <= 2 + CHANGES * STEP_S / GATHER_S
     assert kernel.written[-1] == (8, ContainerRules(planes[-1]).of(task(CLIENT_3, 8)).text)

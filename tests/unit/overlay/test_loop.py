@@ -10,6 +10,7 @@ from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import NetworkID, ServiceID
 from swarmd.overlay.attach import task_networks
 from swarmd.overlay.loop import OverlayLoop
+from tests.beside import beside
 from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane, without_tasks
 from tests.unit.overlay.node import Node, ports
 
@@ -27,12 +28,10 @@ ENDING = LocalTask(
 async def test_a_task_is_attached_when_its_networks_stand() -> None:
     node = Node()
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group, beside(loop.run()):
         attaching = group.create_task(loop.attach(WEB_1, [INGRESS, STACK], ("9.9.9.9",)))
         loop.follow(plane())
         networks = await attaching
-        running.cancel()
     assert "swx4097" in node.links
     assert [e.network for e in networks.endpoints] == ["swarmd-ingress0", "swarmd-stacknet"]
     assert networks.resolver == "10.0.0.1"
@@ -43,8 +42,7 @@ async def test_a_task_waits_for_a_plane_that_knows_it() -> None:
     """The assignment came before the data plane did."""
     loop = OverlayLoop(*ports(Node()), on_made=lambda: None)
     without = msgspec.structs.replace(plane(), networks=plane().networks[:1])
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group, beside(loop.run()):
         loop.follow(without)
         await loop.attach(WEB_1, [INGRESS], ())
         attaching = group.create_task(loop.attach(WEB_1, [INGRESS, STACK], ()))
@@ -52,19 +50,16 @@ async def test_a_task_waits_for_a_plane_that_knows_it() -> None:
         assert not attaching.done()
         loop.follow(plane())
         await attaching
-        running.cancel()
 
 
 async def test_a_task_whose_network_the_engine_refuses_is_told_why() -> None:
     node = Node()
     node.refused_subnets = {"10.0.1.0/24"}
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), beside(loop.run()):
         loop.follow(plane())
         with pytest.raises(EngineError, match="Pool overlaps"):
             await loop.attach(WEB_1, [INGRESS, STACK], ())
-        running.cancel()
 
 
 def _renamed() -> DataPlane:
@@ -78,8 +73,7 @@ async def test_a_network_made_again_waits_for_the_one_before_it_to_go() -> None:
     """`stack rm` and `stack deploy`: containers of before are still being removed."""
     node = Node()
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group, beside(loop.run()):
         loop.follow(plane())
         await loop.attach(WEB_1, [INGRESS, STACK], ())
         node.busy = {"engine2"}
@@ -94,7 +88,6 @@ async def test_a_network_made_again_waits_for_the_one_before_it_to_go() -> None:
         node.busy = set()
         loop.follow_tasks([])
         assert (await attaching).endpoints[1].network == "swarmd-again"
-        running.cancel()
     assert [n.name for n in node.networks.values()] == ["swarmd-ingress0", "swarmd-again"]
     assert node.links["swx4097"]["master"] == "swb4097"
 
@@ -106,13 +99,11 @@ async def test_a_refusal_is_said_once_and_again_when_it_is_another(
     node = Node()
     node.refused_subnets = {"10.0.1.0/24"}
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), beside(loop.run()):
         loop.follow(plane())
         for _ in range(3):
             with pytest.raises(EngineError, match="Pool overlaps"):
                 await loop.attach(WEB_1, [INGRESS, STACK], ())
-        running.cancel()
     assert [r.message for r in caplog.records] == ["network refused"]
 
 
@@ -131,13 +122,11 @@ async def test_a_network_of_the_engine_that_is_in_the_way_is_named(
     node.kept_subnets = {"10.0.1.0/24": "ab" * 32}
     node.foreign = {"ab" * 32} if is_listed else set()
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), beside(loop.run()):
         loop.follow(plane())
         for _ in range(3):
             with pytest.raises(EngineError, match=words):
                 await loop.attach(WEB_1, [INGRESS, STACK], ())
-        running.cancel()
     assert node.tries > len(plane().networks)
     assert [r.message for r in caplog.records] == ["network refused"]
 
@@ -146,11 +135,9 @@ async def test_before_the_first_plane_nothing_is_touched() -> None:
     """A daemon that starts while no manager answers leaves the traffic of its node alone."""
     node = Node()
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), beside(loop.run()):
         loop.look()
         await asyncio.sleep(0)
-        running.cancel()
     assert node.changes == []
 
 
@@ -159,29 +146,25 @@ async def test_what_stands_on_a_bridge_is_told_when_one_was_made_again() -> None
     node = Node()
     made = asyncio.Event()
     loop = OverlayLoop(*ports(node), on_made=made.set)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), beside(loop.run()):
         loop.follow(plane())
         await made.wait()
         made.clear()
         await node.remove_network("engine1")
         loop.look()
         await made.wait()
-        running.cancel()
 
 
 async def test_tasks_that_begin_or_cease_to_serve_change_no_overlay() -> None:
     node = Node()
     loop = OverlayLoop(*ports(node), on_made=lambda: None)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        running = group.create_task(loop.run())
+    async with asyncio.timeout(5), beside(loop.run()):
         loop.follow(plane())
         await loop.attach(WEB_1, [INGRESS, STACK], ())
         looks = node.looks
         loop.follow(without_tasks(plane(), {WEB_1}))
         for _ in range(20):
             await asyncio.sleep(0)
-        running.cancel()
     assert node.looks == looks
 
 

@@ -9,7 +9,8 @@ from swarmd.ports import Connection
 from swarmd.raft import identity
 from swarmd.raft.interface import NotLeaderError, RaftConfig, RaftID
 from swarmd.raft.member import Member, RaftPorts
-from tests.unit.raft.virtual import LoopClock, MemoryDisk, SeededRandom, pair, until
+from tests.unit.raft.memory import MemoryDisk, SeededRandom, pair
+from tests.virtual import LoopClock, until
 
 CONFIG = RaftConfig(journal_step_bytes=4096, segment_bytes=1 << 16, snapshot_interval=10**9)
 

@@ -8,8 +8,8 @@ from swarmd.raft.interface import ContradictionError, RaftID
 from swarmd.raft.membership import Configuration
 from tests.sim.raft.script import drain, elect, rounds
 from tests.sim.raft.world import World
+from tests.unit.raft.memory import raises
 from tests.unit.raft.transcripts import N0, N1, N2
-from tests.unit.raft.virtual import raises
 
 
 def _led() -> World:

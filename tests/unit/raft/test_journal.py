@@ -11,7 +11,7 @@ from swarmd.raft.journalfile import PREFIX, JournalFile, NoSpaceError
 from swarmd.raft.records import Log
 from swarmd.raft.seal import KeySealer, Sealer
 from tests.unit.raft.cluster import PlainSealer
-from tests.unit.raft.virtual import MemoryDisk, as_disk
+from tests.unit.raft.memory import MemoryDisk, as_disk
 
 SEALERS = (PlainSealer(), KeySealer(X509Crypto(), bytes(range(32))))
 FIRST = PREFIX + "0000000001"

@@ -18,9 +18,10 @@ from swarmd.raft.records import Log
 from swarmd.raft.seal import KeySealer, Sealer
 from swarmd.raft.snapshotfile import NAME, SnapshotWriter, read_snapshot, write_image
 from swarmd.raft.transfers import Transfers
-from tests.unit.raft.cluster import Cluster, Node, PlainSealer
+from tests.unit.raft.cluster import Cluster, PlainSealer
+from tests.unit.raft.memory import MemoryDisk, as_disk
 from tests.unit.raft.test_members import SMALL
-from tests.unit.raft.virtual import MemoryDisk, as_disk, run, until
+from tests.virtual import in_virtual_time, until
 
 SEALERS = (PlainSealer(), KeySealer(X509Crypto(), bytes(range(32))))
 HEAD = Head(
@@ -237,62 +238,54 @@ def test_a_gap_between_snapshot_and_log_is_refused() -> None:
 # ---- while the member goes on --------------------------------------------------------------------
 
 
-def test_commands_are_applied_while_a_snapshot_is_being_taken() -> None:
+@in_virtual_time
+async def test_commands_are_applied_while_a_snapshot_is_being_taken() -> None:
     """No fork, no pause: slices, with the loop running in between (D20)."""
 
-    async def test() -> None:
-        node = Cluster(SMALL).found()
-        await until(lambda: node.leads)
-        taken: list[int] = []
-        node.ledger.snapshot = lambda: _slowly(node, taken)  # type: ignore[method-assign]  # a fake
-        for k in range(60):
-            await node.member.propose(b"%d" % k)
-        await until(lambda: node.member.status().snapshot_index > 0)
-        assert taken[-1] > taken[0]
-        await node.stop()
-        node.start()
-        await until(lambda: len(node.ledger.commands) == 60)
-        assert [c.strip() for c in node.ledger.commands] == [b"%d" % k for k in range(60)]
-
-    def _slowly(node: Node, taken: list[int]) -> Iterator[bytes]:
+    def slowly() -> Iterator[bytes]:
         for command in list(node.ledger.commands):
             taken.append(len(node.ledger.commands))
             yield command.ljust(100_000)
 
-    run(test)
+    node = Cluster(SMALL).found()
+    await until(lambda: node.leads)
+    taken: list[int] = []
+    node.ledger.snapshot = slowly  # type: ignore[method-assign]  # a fake
+    for k in range(60):
+        await node.member.propose(b"%d" % k)
+    await until(lambda: node.member.status().snapshot_index > 0)
+    assert taken[-1] > taken[0]
+    await node.stop()
+    node.start()
+    await until(lambda: len(node.ledger.commands) == 60)
+    assert [c.strip() for c in node.ledger.commands] == [b"%d" % k for k in range(60)]
 
 
-def test_a_snapshot_that_rots_under_a_leader_ends_it_when_a_peer_needs_it() -> None:
+@in_virtual_time
+async def test_a_snapshot_that_rots_under_a_leader_ends_it_when_a_peer_needs_it() -> None:
     """It may not go on with a log whose beginning nobody can give any more."""
-
-    async def test() -> None:
-        cluster = Cluster(SMALL)
-        node = cluster.found()
-        await until(lambda: node.leads)
-        for k in range(60):
-            await node.member.propose(b"%d" % k)
-        await until(lambda: node.member.status().snapshot_index > 0)
-        node.disk.files[NAME][50] ^= 0xFF
-        await node.member.add_learner(cluster.join().me)
-        await asyncio.wait([node.task])
-        assert isinstance(node.task.exception(), CorruptError)
-
-    run(test)
+    cluster = Cluster(SMALL)
+    node = cluster.found()
+    await until(lambda: node.leads)
+    for k in range(60):
+        await node.member.propose(b"%d" % k)
+    await until(lambda: node.member.status().snapshot_index > 0)
+    node.disk.files[NAME][50] ^= 0xFF
+    await node.member.add_learner(cluster.join().me)
+    await asyncio.wait([node.task])
+    assert isinstance(node.task.exception(), CorruptError)
 
 
-def test_a_damaged_snapshot_keeps_the_member_from_starting() -> None:
+@in_virtual_time
+async def test_a_damaged_snapshot_keeps_the_member_from_starting() -> None:
     """D19."""
-
-    async def test() -> None:
-        node = Cluster(SMALL).found()
-        await until(lambda: node.leads)
-        for k in range(60):
-            await node.member.propose(b"%d" % k)
-        await until(lambda: node.member.status().snapshot_index > 0)
-        await node.stop()
-        node.disk.files[NAME][50] ^= 0xFF
-        node.start()
-        await asyncio.wait([node.task])
-        assert isinstance(node.task.exception(), CorruptError)
-
-    run(test)
+    node = Cluster(SMALL).found()
+    await until(lambda: node.leads)
+    for k in range(60):
+        await node.member.propose(b"%d" % k)
+    await until(lambda: node.member.status().snapshot_index > 0)
+    await node.stop()
+    node.disk.files[NAME][50] ^= 0xFF
+    node.start()
+    await asyncio.wait([node.task])
+    assert isinstance(node.task.exception(), CorruptError)

@@ -1,63 +1,15 @@
-"""Members on an event loop whose clock jumps, on disks and connections in memory."""
+"""Disks and connections in memory, for members in virtual time."""
 
 import asyncio
 import errno
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
-from swarmd.ports import Disk, DiskFile, Peer, Timestamp
+from swarmd.ports import Disk, DiskFile, Peer
 
 T = TypeVar("T")
-
-
-class VirtualLoop(asyncio.BaseEventLoop):
-    """Never waits: its time is the next timer's.  Nothing to wait for at all is a failed test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now = 100.0
-        self._selector = self
-
-    def time(self) -> float:
-        return self._now
-
-    def select(self, timeout: float | None) -> list[object]:
-        if timeout is None:
-            raise AssertionError("everything waits for something that will not come")
-        self._now += max(0.0, timeout)
-        return []
-
-    def _process_events(self, events: list[object]) -> None:
-        assert not events
-
-    def _write_to_self(self) -> None:
-        """No other thread calls."""
-
-
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a test to its end; what it left running is cancelled."""
-    loop = VirtualLoop()
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_until_complete(test())
-    finally:
-        rest = asyncio.all_tasks(loop)
-        for task in rest:
-            task.cancel()
-        if rest:
-            loop.run_until_complete(asyncio.wait(rest))
-        asyncio.set_event_loop(None)
-        loop.close()
-
-
-class LoopClock:
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> Timestamp:
-        return int(self.monotonic() * 1e9)
 
 
 class SeededRandom:
@@ -233,15 +185,6 @@ def pair(delay_s: float = 0.001) -> tuple[MemoryConnection, MemoryConnection]:
     a, b = MemoryConnection(delay_s), MemoryConnection(delay_s)
     a.other, b.other = b, a
     return a, b
-
-
-async def until(holds: Callable[[], object], within_s: float = 30.0) -> None:
-    """Virtual time passes until it holds."""
-    for _ in range(int(within_s / 0.01)):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"it did not come within {within_s} s")
 
 
 async def outcome(call: Awaitable[object]) -> BaseException | None:
