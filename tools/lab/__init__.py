@@ -12,6 +12,7 @@ lab         the lab as Python sees it
 underlay    the network between the hosts, and its faults
 engine      a host's dockerd, from outside
 swarmd      a host's swarmd, from outside
+processes   how they are found and ended
 unix_http   one request to either of them
 busybox     the image that is imported, made of the machine's static busybox
 records     what the lab remembers

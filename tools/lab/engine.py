@@ -1,18 +1,16 @@
 """A host's dockerd, from outside: is it there, does it answer, import an image, stop it."""
 
-import contextlib
-import http.client
-import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import urlencode
 
 from tools.lab.busybox import busybox_tar
-from tools.lab.linux import start_time
+from tools.lab.processes import end, find
 from tools.lab.records import running_init
 from tools.lab.shell import LabError
-from tools.lab.unix_http import CALL_S, call
+from tools.lab.unix_http import CALL_S, answers, call
 
 _IMPORT_S = 60.0
 _STOP_S = 60.0
@@ -31,10 +29,7 @@ class HostEngine:
 
     def answers(self) -> bool:
         """Whether `/_ping` is answered now."""
-        try:
-            return call(self.socket_path, "GET", "/_ping").status == 200
-        except (OSError, http.client.HTTPException):
-            return False
+        return answers(self.socket_path)
 
     def await_answer(self, longest_s: float) -> None:
         """Raises LabError with the end of its log if it died or is silent for too long."""
@@ -50,18 +45,7 @@ class HostEngine:
 
     def pid(self) -> int | None:
         """PID of dockerd as seen from this machine, or None."""
-        init = running_init(self._folder)
-        if init is None:
-            return None
-        namespace = Path(f"/proc/{init}/ns/pid").readlink()
-        for process in Path("/proc").iterdir():
-            if not process.name.isdigit():
-                continue
-            with contextlib.suppress(OSError):
-                is_here = (process / "ns/pid").readlink() == namespace
-                if is_here and _is_dockerd(process / "cmdline"):
-                    return int(process.name)
-        return None
+        return find(running_init(self._folder), _is_dockerd)
 
     def forget_networks(self) -> None:
         """Remove its notes of networks, also of those that it does not list; only while it is off."""
@@ -70,15 +54,8 @@ class HostEngine:
     def end(self, number: signal.Signals) -> None:
         """Send a signal to dockerd and wait until it is gone; containers live on if it was KILL."""
         pid = self.pid()
-        if pid is None:
-            return
-        began = start_time(pid)
-        os.kill(pid, number)
-        deadline = time.perf_counter() + _STOP_S
-        while start_time(pid) == began:
-            if time.perf_counter() > deadline:
-                raise LabError(f"{self.name}: dockerd {pid} does not stop")
-            time.sleep(0.02)
+        if pid is not None and not end(pid, number, _STOP_S):
+            raise LabError(f"{self.name}: dockerd {pid} does not stop")
 
     def import_busybox(self, name: str) -> None:
         """Import the image under `name`, unless it is there."""
@@ -102,6 +79,5 @@ class HostEngine:
             return str(error)
 
 
-def _is_dockerd(command_line: Path) -> bool:
-    words = command_line.read_bytes().split(b"\0")
+def _is_dockerd(words: Collection[bytes]) -> bool:
     return all(mark in words for mark in _MARKS)

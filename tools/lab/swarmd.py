@@ -4,19 +4,17 @@ It lives in the host and not in the process that started it: only `end`, a power
 of the lab ends it.  Its state is on the host's disk and survives a power failure.
 """
 
-import contextlib
-import http.client
 import json
-import os
 import signal
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from tools.lab.lab import Lab
-from tools.lab.linux import start_time
+from tools.lab.processes import end, find
 from tools.lab.shell import LabError
-from tools.lab.unix_http import CALL_S, call
+from tools.lab.unix_http import CALL_S, answers, call
 
 _START_S = 60.0
 _END_S = 30.0
@@ -64,10 +62,7 @@ class HostSwarmd:
 
     def answers(self) -> bool:
         """Whether `/_ping` is answered now."""
-        try:
-            return call(self.socket_path, "GET", "/_ping").status == 200
-        except (OSError, http.client.HTTPException):
-            return False
+        return answers(self.socket_path)
 
     def get(self, target: str) -> object:
         """The decoded answer to a GET.  Raises LabError with the daemon's words if it refuses."""
@@ -78,31 +73,13 @@ class HostSwarmd:
 
     def pid(self) -> int | None:
         """PID as seen from this machine, or None."""
-        init = self._lab.init_pid(self.host)
-        if init is None:
-            return None
-        namespace = Path(f"/proc/{init}/ns/pid").readlink()
-        for process in Path("/proc").iterdir():
-            if not process.name.isdigit():
-                continue
-            with contextlib.suppress(OSError):
-                is_here = (process / "ns/pid").readlink() == namespace
-                if is_here and _is_swarmd(process / "cmdline"):
-                    return int(process.name)
-        return None
+        return find(self._lab.init_pid(self.host), _is_swarmd)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal and wait until it is gone; SIGKILL is a crash.  The containers run on."""
         pid = self.pid()
-        if pid is None:
-            return
-        began = start_time(pid)
-        os.kill(pid, number)
-        deadline = time.perf_counter() + _END_S
-        while start_time(pid) == began:
-            if time.perf_counter() > deadline:
-                raise LabError(f"{self.host}: swarmd {pid} does not stop")
-            time.sleep(0.01)
+        if pid is not None and not end(pid, number, _END_S):
+            raise LabError(f"{self.host}: swarmd {pid} does not stop")
 
     def descriptors(self) -> int:
         """Files and sockets that it has open, 0 if it does not run."""
@@ -117,6 +94,5 @@ class HostSwarmd:
             return str(error)
 
 
-def _is_swarmd(command_line: Path) -> bool:
-    words = command_line.read_bytes().split(b"\0")
+def _is_swarmd(words: Collection[bytes]) -> bool:
     return b"setsid" not in words and b"sh" not in words and all(m in words for m in _MARKS)

@@ -15,6 +15,14 @@ class Answer(NamedTuple):
     body: bytes
 
 
+def answers(path: Path) -> bool:
+    """Whether `/_ping` is answered now."""
+    try:
+        return call(path, "GET", "/_ping").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
 def call(
     path: Path, method: str, target: str, *, tar: bytes = b"", longest_s: float = CALL_S
 ) -> Answer:
