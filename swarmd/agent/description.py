@@ -24,6 +24,8 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     tls_info: TLSInfo | None = None
     #: address for VXLAN; empty = the node's address
     data_path_address: str = ""
+    #: of the host's own links
+    subnets: tuple[str, ...] = ()
 
 
 def describe(info: EngineInfo | None, facts: NodeFacts) -> NodeDescription:
@@ -34,6 +36,7 @@ def describe(info: EngineInfo | None, facts: NodeFacts) -> NodeDescription:
             resources=Resources(generic_resources=facts.generic_resources),
             tls_info=facts.tls_info,
             data_path_address=facts.data_path_address,
+            subnets=facts.subnets,
         )
     found = {Plugin(type=kind, name=name) for kind, name in info.plugins} | {_OVERLAY}
     return NodeDescription(
@@ -51,4 +54,5 @@ def describe(info: EngineInfo | None, facts: NodeFacts) -> NodeDescription:
         ),
         tls_info=facts.tls_info,
         data_path_address=facts.data_path_address,
+        subnets=facts.subnets,
     )

@@ -232,6 +232,11 @@ class Agent:
             self._session.health.ring()
             self._session.facts.ring()
 
+    def describe(self) -> None:
+        """What the daemon knows of the node has changed: the manager is told soon."""
+        if self._session is not None:
+            self._session.facts.ring()
+
     def _describe(self) -> NodeDescription:
         return describe(self._watch.info, self._hooks.facts())
 

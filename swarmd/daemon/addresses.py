@@ -42,6 +42,12 @@ def interfaces(ip_json: bytes) -> Interfaces:
     return found
 
 
+def manager_address(text: str) -> Address:
+    """Of a manager to join at: its port may be left out."""
+    is_bare = text.endswith("]") if text.startswith("[") else ":" not in text
+    return Address(f"{text}:{DEFAULT_PORT}" if text and is_bare else text)
+
+
 def gossip_address(listen: Address) -> Address:
     """Where a node that listens there binds gossip's datagrams."""
     return join_address(split_address(listen)[0], GOSSIP_PORT)

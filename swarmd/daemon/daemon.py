@@ -6,7 +6,7 @@ HTTP it is the same in production and in the simulator.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from swarmd.agent.loop import leave as agent_leave
 from swarmd.api.cluster import SelectTasks
 from swarmd.api.nouns import Nouns
 from swarmd.daemon import joining, methods, starting
-from swarmd.daemon.addresses import interfaces, resolve, resolve_data_path
+from swarmd.daemon.addresses import interfaces, manager_address, resolve, resolve_data_path
 from swarmd.daemon.identity import Identity, load, save, wipe
 from swarmd.daemon.manager import Manager
 from swarmd.daemon.node import Node, NodeSettings
@@ -30,13 +30,15 @@ from swarmd.errors import (
 )
 from swarmd.lib.tasks import leaves
 from swarmd.model.assignment import LogBatch, LogOptions
-from swarmd.model.cluster import Cluster
 from swarmd.model.ids import NodeID, RequestID, Version, id_of
 from swarmd.model.node import Role
-from swarmd.ports import Address, CertificateFacts, Credentials, Seconds
+from swarmd.overlay.carry import look_at_links
+from swarmd.overlay.clash import host_subnets
+from swarmd.ports import Address, CertificateFacts, Credentials, Seconds, Timestamp
 from swarmd.raft import identity as raft_identity
 from swarmd.raft.interface import CorruptError
 from swarmd.raft.seal import KeySealer
+from swarmd.store.entry import Change
 from swarmd.store.sequencer import Write
 from swarmd.store.view import View
 from swarmd.wire.errors import IS_STARTING, IS_WORKER, NOT_IN_SWARM
@@ -280,6 +282,7 @@ class Daemon:
     async def _found(self, founding: joining.Founding) -> NodeID:
         ports = self._ports
         identity, cluster = joining.found(founding, ports)
+        subnets = host_subnets((await look_at_links(ports.kernel)).values())
         self._is_tried = True
         try:
             await ports.disk.run(lambda: save(ports.disk, identity))
@@ -290,7 +293,9 @@ class Daemon:
             identity = msgspec.structs.replace(identity, raft_id=raft_id)
             node = self._begin(identity)
             async with asyncio.timeout(READY_S):
-                await self._write_genesis(node, identity, cluster)
+                await self._write_genesis(
+                    node, lambda now: joining.genesis(identity, cluster, subnets, now)
+                )
             await node.keep_for_good(msgspec.structs.replace(node.identity, is_founding=False))
         except (TimeoutError, SwarmError, OSError) as error:
             await self._undo()
@@ -302,15 +307,15 @@ class Daemon:
             self._is_tried = False
         return identity.node_id
 
-    async def _write_genesis(self, node: Node, identity: Identity, cluster: Cluster) -> None:
+    async def _write_genesis(
+        self, node: Node, genesis: Callable[[Timestamp], Sequence[Change]]
+    ) -> None:
         manager = await self._leading(node)
         await manager.store.write(
             Write(
                 request_id=RequestID(id_of(self.token(16))),
                 principal="init",
-                decide=lambda view, now: (
-                    () if view.cluster else joining.genesis(identity, cluster, now)
-                ),
+                decide=lambda view, now: () if view.cluster else genesis(now),
             )
         )
 
@@ -343,7 +348,7 @@ class Daemon:
             listen, advertise, data_path = await self._addresses(request)
             await self._check_new_ports(listen)
             asked = joining.Joining(
-                remote_addresses=request.remote_addrs,
+                remote_addresses=tuple(map(manager_address, request.remote_addrs)),
                 token=request.join_token,
                 listen_address=listen,
                 advertise_address=advertise,

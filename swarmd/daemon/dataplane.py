@@ -6,7 +6,7 @@ endpoints.  While no leader answers, the node goes on with what it last knew.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from swarmd.agent.presence import LocalContainer
@@ -49,10 +49,13 @@ class DataPlanes:
         node_id: NodeID,
         upstreams: Upstreams,
         tell_peer: Tell,
+        on_host: Callable[[], None],
     ) -> None:
         self._ports, self._links = ports, links
         self._mesh = MeshLoop(ports.kernel)
-        self._overlay = OverlayLoop(ports.engine, ports.kernel, on_made=self._mesh.look)
+        self._overlay = OverlayLoop(
+            ports.engine, ports.kernel, on_made=self._mesh.look, on_host=on_host
+        )
         self._vips = VipLoop(ports.kernel)
         self._resolver = Resolver(
             self._vips.written, listen=ports.resolver_sockets, servers=upstreams.local
@@ -149,6 +152,11 @@ class DataPlanes:
     async def _settled(self) -> None:
         await self._mesh.settled()
         await self._vips.settled()
+
+    @property
+    def host_subnets(self) -> tuple[str, ...]:
+        """Of the host's own links, as of the last look."""
+        return self._overlay.host_subnets
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """How a node becomes one: founding a swarm, or joining one with a token."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from swarmd.daemon.authority import Issued, JoinCall
 from swarmd.daemon.identity import Identity
 from swarmd.daemon.links import Links
 from swarmd.daemon.ports import Ports
+from swarmd.dispatcher.control.addresses import free_subnet
 from swarmd.errors import (
     BadRequestError,
     NoLeaderError,
@@ -89,8 +90,13 @@ def found(founding: Founding, ports: Ports) -> tuple[Identity, Cluster]:
     return identity, cluster
 
 
-def genesis(identity: Identity, cluster: Cluster, now: int) -> Sequence[Change]:
-    """The first entry of the log: the cluster, its founder, the ingress network."""
+def genesis(
+    identity: Identity, cluster: Cluster, host_subnets: Collection[str], now: int
+) -> Sequence[Change]:
+    """The first entry of the log: the cluster, its founder, the ingress network.
+
+    That network leaves the founder's host its own subnets, if the pool has room beside them.
+    """
     member = Member(
         raft_id=identity.raft_id,
         address=identity.advertise_address,
@@ -106,13 +112,15 @@ def genesis(identity: Identity, cluster: Cluster, now: int) -> Sequence[Change]:
     pool = cluster.default_addr_pool[0]
     base, length = pool.split("/")
     prefix = max(int(length), INGRESS_PREFIX)
+    free = free_subnet([pool], prefix, host_subnets)
+    subnet = free.subnet if free else f"{base}/{prefix}"
     ingress = Network(
         id=NetworkID(id_from("ingress", cluster.id)),
         spec=NetworkSpec(
             name="ingress",
             labels={},
             ingress=True,
-            ipam_configs=(IPAMConfig(subnet=f"{base}/{prefix}"),),
+            ipam_configs=(IPAMConfig(subnet=subnet),),
         ),
     )
     return [PutCluster(record=cluster), PutNode(record=node), PutNetwork(record=ingress)]

@@ -88,7 +88,12 @@ class Node:
         #: to every node, not to managers alone
         self.peers = Links(ports.network, lambda: self.identity.credentials, self._judge_peer)
         self.planes = DataPlanes(
-            ports, self.links, identity.node_id, settings.upstreams, self._tell_peer
+            ports,
+            self.links,
+            identity.node_id,
+            settings.upstreams,
+            self._tell_peer,
+            on_host=self._host_changed,
         )
         self.agent = Agent(
             AgentPorts(
@@ -154,6 +159,9 @@ class Node:
             group.create_task(self.agent.goodbye())
             group.create_task(self.gossip.leave())
 
+    def _host_changed(self) -> None:
+        self.agent.describe()
+
     def _facts(self) -> NodeFacts:
         """What the daemon knows of its node, as of now: the root that it trusts may change."""
         root = self._ports.crypto.facts(self.identity.trusted)
@@ -165,6 +173,7 @@ class Node:
                 cert_issuer_public_key=base64.b64encode(root.issuer_public_key).decode(),
             ),
             data_path_address=self.identity.data_path_address,
+            subnets=self.planes.host_subnets,
         )
 
     def keep(self, identity: Identity) -> None:

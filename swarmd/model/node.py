@@ -83,6 +83,9 @@ class NodeDescription(Record, frozen=True, kw_only=True):
     tls_info: TLSInfo | None = None
     #: address for VXLAN between nodes; empty = the node's address
     data_path_address: str = ""
+    #: of the host's own links, "10.0.0.0/16": a network of the swarm with part of one cannot stand
+    #: there
+    subnets: tuple[str, ...] = ()
 
 
 class NodeStatus(Record, frozen=True, kw_only=True):
@@ -151,6 +154,13 @@ class Node(Record, frozen=True, kw_only=True):
     def is_invalid(self) -> bool:
         """Its tasks have to move: down or draining (swarmkit's InvalidNode)."""
         return self.status.state is NodeState.DOWN or self.spec.availability is Availability.DRAIN
+
+    def host_subnets(self) -> tuple[str, ...]:
+        """What networks of the swarm must leave to the host: its links' and its own addresses."""
+        if self.description is None:
+            return (self.status.addr,) if self.status.addr else ()
+        known = (self.status.addr, self.description.data_path_address)
+        return (*self.description.subnets, *filter(None, known))
 
     def address_in(self, network_id: NetworkID) -> str | None:
         """Its own address in a network, if it takes part."""

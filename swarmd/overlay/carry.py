@@ -5,7 +5,7 @@ are attached, and does not make one whose subnet it uses elsewhere.  The other n
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -15,7 +15,7 @@ from swarmd.model.dataplane import DataPlane
 from swarmd.model.devices import NETWORK_LABEL
 from swarmd.model.ids import NetworkID
 from swarmd.overlay.ends import attach_lines, ends_command
-from swarmd.overlay.observe import FORWARDING, LINKS, NEIGHBOURS, Observed, read
+from swarmd.overlay.observe import FORWARDING, LINKS, NEIGHBOURS, Link, Observed, read
 from swarmd.overlay.plan import NetworkWork, Work, plan
 from swarmd.overlay.unlisted import conflict, unlisted_words
 from swarmd.ports import Engine, Kernel
@@ -45,6 +45,11 @@ async def observe(engine: Engine, kernel: Kernel) -> Observed:
         await kernel.output(*NEIGHBOURS),
         await kernel.output(*FORWARDING),
     )
+
+
+async def look_at_links(kernel: Kernel) -> Mapping[str, Link]:
+    """By name, without the engine.  Raises OSError, ValueError if `ip` says what cannot be read."""
+    return read((), await kernel.output(*LINKS), "", "").links
 
 
 async def carry_out(engine: Engine, kernel: Kernel, work: Work) -> Outcome:
@@ -135,7 +140,7 @@ async def _create(engine: Engine, body: bytes) -> None:
 
 async def _attach_again(kernel: Kernel, networks: Sequence[NetworkWork]) -> None:
     """Ends of containers whose bridge somebody deleted."""
-    links = read((), await kernel.output(*LINKS), "", "").links
+    links = await look_at_links(kernel)
     lines: list[str] = []
     for network in networks:
         for task in network.cut_off:

@@ -6,11 +6,11 @@ way out, before the engine is asked.
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from swarmd.model.dataplane import DataPlane, PlaneNetwork
 from swarmd.model.devices import BRIDGE_PREFIX
-from swarmd.overlay.observe import Observed
+from swarmd.overlay.observe import Link, Observed
 
 
 def clash(wanted: DataPlane, network: PlaneNetwork, observed: Observed) -> str:
@@ -26,14 +26,29 @@ def clash(wanted: DataPlane, network: PlaneNetwork, observed: Observed) -> str:
     return ""
 
 
+def host_subnets(links: Iterable[Link]) -> tuple[str, ...]:
+    """Of all links that are not ours: `clash` refuses what overlaps them."""
+    found = {
+        network
+        for link in links
+        for network, _ in _on_link(link)
+        if not network.is_loopback and not network.is_link_local
+    }
+    return tuple(map(str, sorted(found, key=lambda network: (network.version, network))))
+
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _on_links(observed: Observed) -> Iterator[tuple[_Network, str]]:
     for link in observed.links.values():
-        if not link.name.startswith(BRIDGE_PREFIX):
-            for subnet in link.subnets:
-                yield ipaddress.ip_network(subnet, strict=False), f"that of {link.name}"
+        yield from _on_link(link)
+
+
+def _on_link(link: Link) -> Iterator[tuple[_Network, str]]:
+    if not link.name.startswith(BRIDGE_PREFIX):
+        for subnet in link.subnets:
+            yield ipaddress.ip_network(subnet, strict=False), f"that of {link.name}"
 
 
 def _nodes(wanted: DataPlane) -> Iterator[tuple[_Network, str]]:

@@ -14,7 +14,9 @@ from swarmd.lib.bell import Bell
 from swarmd.model.dataplane import DataPlane, LocalTask
 from swarmd.model.ids import NetworkID, TaskID
 from swarmd.overlay.attach import task_endpoint, task_networks
-from swarmd.overlay.carry import carry_out, observe
+from swarmd.overlay.carry import carry_out, look_at_links, observe
+from swarmd.overlay.clash import host_subnets
+from swarmd.overlay.observe import Link
 from swarmd.overlay.plan import plan
 from swarmd.ports import Engine, Kernel, Seconds
 from swarmd.wire.container import TaskNetworks
@@ -36,11 +38,16 @@ class OverlayLoop:
         kernel: Kernel,
         *,
         on_made: Callable[[], None],
+        on_host: Callable[[], None] = lambda: None,
         period_s: Seconds = PERIOD_S,
     ) -> None:
         self._engine, self._kernel, self._period_s = engine, kernel, period_s
         #: called after a round that made or mended bridges: what stands on them can be mended too
         self._on_made = on_made
+        #: called when `host_subnets` are others than before
+        self._on_host = on_host
+        #: of the host's own links, as of the last look
+        self.host_subnets: tuple[str, ...] = ()
         self._plane: DataPlane | None = None
         #: tasks whose containers run here
         self._tasks: Sequence[LocalTask] = ()
@@ -94,10 +101,23 @@ class OverlayLoop:
     async def run(self) -> None:
         """Until cancelled; everything stays as it is then."""
         pause_s = None if self._plane is None else 0.0
+        await self._look_at_host()
         while True:
             await self._bell.wait(pause_s)
             if self._plane is not None:
                 pause_s = await self._round(self._plane)
+
+    async def _look_at_host(self) -> None:
+        """Before there is a plane: networks that are given subnets are to leave the host its own."""
+        try:
+            self._see(await look_at_links(self._kernel))
+        except OSError as error:
+            log.warning("host not looked at", extra={"reason": str(error)})
+
+    def _see(self, links: Mapping[str, Link]) -> None:
+        before, self.host_subnets = self.host_subnets, host_subnets(links.values())
+        if self.host_subnets != before:
+            self._on_host()
 
     def _is_attachable(self, task_id: TaskID, network_ids: Collection[NetworkID]) -> bool:
         plane = self._plane
@@ -115,7 +135,9 @@ class OverlayLoop:
         """One look and what follows from it; the pause before the next."""
         pause_s = AGAIN_S
         try:
-            work = plan(plane, await observe(self._engine, self._kernel), self._tasks)
+            observed = await observe(self._engine, self._kernel)
+            self._see(observed.links)
+            work = plan(plane, observed, self._tasks)
             outcome = await carry_out(self._engine, self._kernel, work)
         except (EngineError, OSError) as error:
             log.warning("overlay not reconciled", extra={"reason": str(error)})

@@ -46,22 +46,41 @@ def _bounds(config: IPAMConfig) -> tuple[int, int]:
 
 
 def free_subnet(
-    pools: Iterable[str], length: int, taken: Iterable[str], after: str
+    pools: Iterable[str], length: int, taken: Iterable[str], after: str = ""
 ) -> IPAMConfig | None:
     """The next subnet of the pools that overlaps none of `taken`, behind `after` if there is one."""
-    used = [ipaddress.ip_network(subnet) for subnet in taken]
+    used = [ipaddress.ip_network(subnet, strict=False) for subnet in set(taken)]
     behind = int(ipaddress.ip_network(after).broadcast_address) + 1 if after else 0
     for pool in map(ipaddress.ip_network, pools):
         size = 1 << (pool.max_prefixlen - length)
-        count = pool.num_addresses // size
-        first = int(pool.network_address)
-        start = -(-(behind - first) // size) if first <= behind < first + pool.num_addresses else 0
-        for offset in range(count):
-            address = ipaddress.ip_address(first + (start + offset) % count * size)
-            subnet = ipaddress.ip_network(f"{address}/{length}")
-            if not any(subnet.overlaps(other) for other in used):
-                return _config(subnet)
+        first, end = int(pool.network_address), int(pool.broadcast_address) + 1
+        start = _aligned(behind, size) if first <= behind < end else first
+        spans = sorted(
+            (int(other.network_address), int(other.broadcast_address) + 1)
+            for other in used
+            if other.version == pool.version
+        )
+        for low, high in ((start, end), (first, start)):
+            found = _gap(low, high, size, spans)
+            if found is not None:
+                return _config(ipaddress.ip_network(f"{ipaddress.ip_address(found)}/{length}"))
     return None
+
+
+def _gap(low: int, high: int, size: int, spans: Iterable[tuple[int, int]]) -> int | None:
+    """The first multiple of `size` from `low` on behind which so much is free before `high`.
+
+    `spans`: what is taken, (first, behind the last) each, in order.
+    """
+    found = low
+    for begin, end in spans:
+        if begin < found + size and end > found:
+            found = _aligned(end, size)
+    return found if found + size <= high else None
+
+
+def _aligned(number: int, size: int) -> int:
+    return -(-number // size) * size
 
 
 def subnet_config(config: IPAMConfig) -> IPAMConfig:

@@ -54,6 +54,7 @@ def _subnets(view: View, network: Network, others: Collection[Network]) -> tuple
         return tuple(subnet_config(config) for config in wished)
     assert view.cluster is not None
     taken = [config.subnet for other in others for config in other.subnets]
+    taken += [subnet for node in view.nodes().values() for subnet in node.host_subnets()]
     last = max((other for other in others if other.vni), key=lambda n: n.vni, default=None)
     after = last.subnets[0].subnet if last and last.subnets else ""
     found = free_subnet(view.cluster.default_addr_pool, view.cluster.subnet_size, taken, after)
@@ -153,8 +154,7 @@ class _Allocation:
             address = self._addresses.next(network_id)
             if address is None:
                 network = self._view.network(network_id)
-                name = network.spec.name if network else network_id
-                err = f"network {name} has no address left: give it a larger subnet"
+                err = _no_address(self._view, network) if network else f"no network {network_id}"
                 if task.status.err != err:
                     status = TaskStatus(
                         state=TaskState.NEW, timestamp=self._now, message="created", err=err
@@ -165,6 +165,18 @@ class _Allocation:
         status = TaskStatus(state=TaskState.PENDING, timestamp=self._now, message=PENDING)
         task = msgspec.structs.replace(task, attachments=tuple(attachments))
         yield PutTask(record=task.observed(status, self._now))
+
+
+def _no_address(view: View, network: Network) -> str:
+    """Why, and what to do."""
+    if network.subnets:
+        return f"network {network.spec.name} has no address left: give it a larger subnet"
+    assert view.cluster is not None
+    pools = ", ".join(view.cluster.default_addr_pool)
+    return (
+        f"network {network.spec.name} has no subnet: all of {pools} is in use, by networks of the "
+        "swarm or by the nodes themselves; create it with --subnet"
+    )
 
 
 def allocate_ports(view: View, service: Service, spec: ServiceSpec) -> tuple[PortConfig, ...]:

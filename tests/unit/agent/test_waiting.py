@@ -59,9 +59,12 @@ def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
 
 @in_virtual_time
 async def test_a_node_describes_itself_with_what_the_engine_and_the_daemon_know() -> None:
-    facts = NodeFacts(hostname="by-the-daemon", data_path_address="10.0.0.1")
-    assert describe(None, facts).hostname == "by-the-daemon"
+    subnets = ("10.0.0.0/16",)
+    facts = NodeFacts(hostname="by-the-daemon", data_path_address="10.0.0.1", subnets=subnets)
+    without = describe(None, facts)
+    assert (without.hostname, without.subnets) == ("by-the-daemon", subnets)
     told = describe(await FakeEngine(Machine()).info(), facts)
+    assert told.subnets == subnets
     assert (told.hostname, told.platform.architecture) == ("alpha", "x86_64")
     assert (told.resources.nano_cpus, told.data_path_address) == (2_000_000_000, "10.0.0.1")
     assert told.engine.plugins == (

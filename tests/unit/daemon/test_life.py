@@ -134,6 +134,32 @@ def test_a_node_that_founded_a_swarm_is_described_when_its_user_is_answered(scen
     scene.run(story())
 
 
+def test_the_ingress_network_leaves_its_founders_host_the_subnets_of_its_links(
+    scene: Scene,
+) -> None:
+    """A user's own bridge network has Docker's default; networks that come later avoid it too."""
+    info = [{"local": "10.0.3.7", "prefixlen": 16, "scope": "global"}]
+    scene.machine.host.kernel.links["br-9"] = {"mtu": 1500, "flags": ["UP"], "addr_info": info}
+
+    async def story() -> None:
+        daemon = await scene.up()
+        node_id = await daemon.init(INIT)
+        (ingress,) = daemon.view().networks().values()
+        assert [config.subnet for config in ingress.subnets] == ["10.1.0.0/16"]
+
+        def known() -> tuple[str, ...]:
+            node = daemon.view().node(node_id)
+            return () if node is None else node.host_subnets()
+
+        assert await scene.world.until(lambda: "10.0.0.0/16" in known(), 2)
+        scene.machine.host.kernel.links["br-8"] = {"addr_info": [{"local": "10.2.0.1"}]}
+        assert daemon.node is not None
+        daemon.node.planes.look()
+        assert await scene.world.until(lambda: "10.2.0.1/32" in known(), 2)
+
+    scene.run(story())
+
+
 def test_a_client_that_goes_away_during_init_leaves_no_swarm_behind(scene: Scene) -> None:
     async def story() -> None:
         daemon = await scene.up()

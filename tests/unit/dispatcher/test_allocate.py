@@ -1,13 +1,14 @@
 """Networks, addresses, ports."""
 
 import msgspec
+import pytest
 
 from swarmd.dispatcher.control.addresses import free_addresses, free_subnet
 from swarmd.model.ids import NetworkID
 from swarmd.model.network import IPAMConfig, Network, NetworkSpec
 from swarmd.model.spec import EndpointSpec, NetworkAttachmentConfig, PortConfig
 from swarmd.model.task import TaskState
-from swarmd.store.entry import PutNetwork
+from swarmd.store.entry import PutNetwork, PutNode
 from tests.unit.dispatcher.cluster import Cluster, spec
 
 
@@ -57,6 +58,77 @@ def test_a_subnet_is_given_again_only_after_all_others() -> None:
     assert first is not None
     assert first.subnet == "10.0.0.0/30"
     assert free_subnet(pool, 30, ["10.0.0.0/29"], after="") is None
+
+
+@pytest.mark.parametrize(
+    ("taken", "found"),
+    [
+        ([], "10.0.0.0/24"),
+        (["10.0.0.7/32"], "10.0.1.0/24"),
+        (["10.0.1.7/24", "10.0.0.0/25"], "10.0.2.0/24"),
+        (["10.0.0.0/16", "10.0.3.0/24", "10.1.0.0/30"], "10.1.1.0/24"),
+        (["10.255.0.0/16", "fd00::/8", "::a00:0/104"], "10.0.0.0/24"),
+        (["0.0.0.0/5", "10.0.0.0/9", "10.128.0.0/10"], "10.192.0.0/24"),
+        (["10.0.0.0/8"], ""),
+        (["0.0.0.0/0"], ""),
+    ],
+)
+def test_a_subnet_overlaps_nothing_that_is_taken(taken: list[str], found: str) -> None:
+    free = free_subnet(["10.0.0.0/8"], 24, taken)
+    assert (free.subnet if free else "") == found
+
+
+def test_a_subnet_is_of_the_first_pool_that_has_room() -> None:
+    free = free_subnet(
+        ["10.0.0.0/24", "fd00::/64", "10.9.0.0/16"], 24, ["10.0.0.0/23", "fd00::/48"]
+    )
+    assert free is not None
+    assert free.subnet == "10.9.0.0/24"
+
+
+def with_host(cluster: Cluster, node_id: str, *subnets: str) -> None:
+    """The node says what its links have."""
+    node = cluster.tables.node(node_id)
+    assert node is not None
+    assert node.description is not None
+    description = msgspec.structs.replace(node.description, subnets=subnets)
+    cluster.commit(PutNode(record=msgspec.structs.replace(node, description=description)))
+
+
+def test_networks_leave_the_nodes_the_subnets_of_their_own_links() -> None:
+    """Hosts in a cloud's 10.1.0.0/16, one of them with a bridge of its own."""
+    cluster = Cluster(nodes=2)
+    with_host(cluster, "n1", "10.1.0.0/16")
+    with_host(cluster, "n2", "10.1.0.0/16", "10.2.1.0/24")
+    for name in ("a", "b"):
+        with_network(cluster, name)
+    found = {n.id: n.subnets[0].subnet for n in cluster.tables.networks().values()}
+    assert (found[NetworkID("a")], found[NetworkID("b")]) == ("10.2.0.0/24", "10.2.2.0/24")
+
+
+def test_a_node_that_has_yet_to_describe_itself_is_left_its_address() -> None:
+    cluster = Cluster(nodes=1)
+    node = cluster.tables.node("n1")
+    assert node is not None
+    status = msgspec.structs.replace(node.status, addr="10.1.0.9")
+    bare = msgspec.structs.replace(node, description=None, status=status)
+    cluster.commit(PutNode(record=bare))
+    with_network(cluster, "a")
+    network = cluster.tables.network("a")
+    assert network is not None
+    assert network.subnets[0].subnet == "10.1.1.0/24"
+
+
+def test_a_task_of_a_network_that_got_no_subnet_says_what_is_in_the_way() -> None:
+    cluster = Cluster(nodes=1)
+    with_host(cluster, "n1", "10.0.0.0/8")
+    with_network(cluster, "a")
+    cluster.deploy(spec(1, networks=attached("a")))
+    [task] = cluster.tasks()
+    assert task.status.err == (
+        "network a has no subnet: all of 10.0.0.0/8 is in use, by networks of the swarm or by the "
+        "nodes themselves; create it with --subnet"
+    )
 
 
 def test_a_service_gets_a_vip_and_its_tasks_addresses_in_each_network() -> None:

@@ -12,7 +12,7 @@ from swarmd.overlay.attach import task_networks
 from swarmd.overlay.loop import OverlayLoop
 from tests.beside import beside
 from tests.planes import CLIENT_3, INGRESS, STACK, WEB_1, WEB_2, plane, without_tasks
-from tests.unit.overlay.node import Node, ports
+from tests.unit.overlay.node import UNDERLAY, Node, ports
 
 AGAIN = NetworkID("again")
 #: A container of the network before it.
@@ -129,6 +129,23 @@ async def test_a_network_of_the_engine_that_is_in_the_way_is_named(
                 await loop.attach(WEB_1, [INGRESS, STACK], ())
     assert node.tries > len(plane().networks)
     assert [r.message for r in caplog.records] == ["network refused"]
+
+
+async def test_what_the_host_has_is_told_before_there_is_a_plane_and_when_it_changes() -> None:
+    node, told = Node(), asyncio.Event()
+    loop = OverlayLoop(*ports(node), on_made=lambda: None, on_host=told.set)
+    async with asyncio.timeout(5), beside(loop.run()):
+        await told.wait()
+        before = loop.host_subnets
+        told.clear()
+        loop.follow(plane())
+        await loop.attach(WEB_1, [INGRESS], ())
+        assert not told.is_set()
+        node.links["docker0"] = {"addr_info": [{"local": "172.17.0.1", "prefixlen": 16}]}
+        loop.look()
+        await told.wait()
+    assert before == (f"{UNDERLAY}/32",)
+    assert loop.host_subnets == ("172.17.0.0/16", *before)
 
 
 async def test_before_the_first_plane_nothing_is_touched() -> None:

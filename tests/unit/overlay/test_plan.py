@@ -11,7 +11,8 @@ from swarmd.errors import EngineError
 from swarmd.model.dataplane import DataPlane, Endpoint, LocalTask, PlaneNetwork, PlaneNode
 from swarmd.model.ids import NetworkID, NodeID, ServiceID, TaskID
 from swarmd.overlay.carry import carry_out, leave, observe
-from swarmd.overlay.observe import Observed, read
+from swarmd.overlay.clash import host_subnets
+from swarmd.overlay.observe import Link, Observed, read
 from swarmd.overlay.plan import Work, plan
 from tests.planes import INGRESS, NODES, STACK, plane
 from tests.unit.overlay.node import Node, PowerFailureError, ports, snapshot
@@ -311,6 +312,17 @@ async def test_a_network_with_the_subnet_of_the_hosts_own_network_is_refused() -
     )
     assert "swb4096" not in node.links
     assert "swb4097" in node.links
+
+
+def test_the_subnets_of_the_host_are_those_of_all_links_but_ours() -> None:
+    links = [
+        Link(name="lo", subnets=("127.0.0.1/8", "::1/128")),
+        Link(name="eth0", subnets=("192.0.2.7/24", "fe80::1/64", "2001:db8::7/64")),
+        Link(name="br-1", subnets=("172.18.0.1/16",)),
+        Link(name="eth0.7", subnets=("192.0.2.9/24",)),
+        Link(name="swb4096", subnets=("10.0.0.2/16",)),
+    ]
+    assert host_subnets(links) == ("172.18.0.0/16", "192.0.2.0/24", "2001:db8::/64")
 
 
 def test_a_network_that_holds_another_nodes_address_is_refused() -> None:
