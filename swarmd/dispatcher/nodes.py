@@ -1,6 +1,7 @@
 """What sessions write into the nodes' records."""
 
-from collections.abc import Sequence
+import ipaddress
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -49,13 +50,31 @@ def registered(
         engine_reachable=request.engine_reachable,
         since=before.since if is_as_before else now,
     )
-    return _put(node, status=status, description=request.description)
+    return _put(node, status=status, description=_readable(request.description))
 
 
 def described(view: View, node_id: NodeID, description: NodeDescription) -> Sequence[Change]:
     """What the node says of itself has changed."""
     node = view.node(node_id)
-    return () if node is None else _put(node, description=description)
+    return () if node is None else _put(node, description=_readable(description))
+
+
+def _readable(description: NodeDescription) -> NodeDescription:
+    """Without what is no address: it would end the allocation, and go into other nodes' rules."""
+    path = description.data_path_address
+    return msgspec.structs.replace(
+        description,
+        data_path_address=path if _can(ipaddress.ip_address, path) else "",
+        subnets=tuple(s for s in description.subnets if _can(ipaddress.ip_network, s)),
+    )
+
+
+def _can(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
 
 
 def engine_health(

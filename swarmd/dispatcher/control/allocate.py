@@ -54,10 +54,13 @@ def _subnets(view: View, network: Network, others: Collection[Network]) -> tuple
         return tuple(subnet_config(config) for config in wished)
     assert view.cluster is not None
     taken = [config.subnet for other in others for config in other.subnets]
-    taken += [subnet for node in view.nodes().values() for subnet in node.host_subnets()]
+    hosts = [subnet for node in view.nodes().values() for subnet in node.host_subnets()]
     last = max((other for other in others if other.vni), key=lambda n: n.vni, default=None)
     after = last.subnets[0].subnet if last and last.subnets else ""
-    found = free_subnet(view.cluster.default_addr_pool, view.cluster.subnet_size, taken, after)
+    pools, size = view.cluster.default_addr_pool, view.cluster.subnet_size
+    # One node's link may be as large as the pool, and the network is of use elsewhere.
+    found = free_subnet(pools, size, [*taken, *hosts], after)
+    found = found or free_subnet(pools, size, taken, after)
     return (found,) if found else ()
 
 
@@ -174,8 +177,8 @@ def _no_address(view: View, network: Network) -> str:
     assert view.cluster is not None
     pools = ", ".join(view.cluster.default_addr_pool)
     return (
-        f"network {network.spec.name} has no subnet: all of {pools} is in use, by networks of the "
-        "swarm or by the nodes themselves; create it with --subnet"
+        f"network {network.spec.name} has no subnet: other networks use all of {pools}; create it "
+        "with --subnet"
     )
 
 

@@ -119,15 +119,25 @@ def test_a_node_that_has_yet_to_describe_itself_is_left_its_address() -> None:
     assert network.subnets[0].subnet == "10.1.1.0/24"
 
 
-def test_a_task_of_a_network_that_got_no_subnet_says_what_is_in_the_way() -> None:
-    cluster = Cluster(nodes=1)
+def test_a_link_as_large_as_the_pool_leaves_networks_to_the_other_nodes() -> None:
+    """A road warrior's tunnel: the network is refused there, and nowhere else."""
+    cluster = Cluster(nodes=2)
     with_host(cluster, "n1", "10.0.0.0/8")
+    with_host(cluster, "n2", "10.1.0.0/16")
+    with_network(cluster, "a")
+    network = cluster.tables.network("a")
+    assert network is not None
+    assert network.subnets[0].subnet == "10.1.0.0/24"
+
+
+def test_a_task_of_a_network_that_got_no_subnet_says_so() -> None:
+    cluster = Cluster(nodes=1)
+    with_network(cluster, "all", "10.0.0.0/8")
     with_network(cluster, "a")
     cluster.deploy(spec(1, networks=attached("a")))
     [task] = cluster.tasks()
     assert task.status.err == (
-        "network a has no subnet: all of 10.0.0.0/8 is in use, by networks of the swarm or by the "
-        "nodes themselves; create it with --subnet"
+        "network a has no subnet: other networks use all of 10.0.0.0/8; create it with --subnet"
     )
 
 

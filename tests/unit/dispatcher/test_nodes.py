@@ -3,6 +3,7 @@
 from swarmd.dispatcher.nodes import (
     ENGINE_AWAY,
     ENGINE_GRACE,
+    described,
     down,
     engine_health,
     registered,
@@ -66,3 +67,26 @@ def test_a_node_that_comes_anew_without_its_engine_has_the_whole_grace() -> None
     cluster.commit(*registered(cluster.tables, N1, request, "10.0.0.1", cluster.now))
     assert without_engine(cluster.tables, cluster.now + ENGINE_GRACE // 2) == []
     assert without_engine(cluster.tables, cluster.now + ENGINE_GRACE) == [N1]
+
+
+def test_what_a_node_tells_as_addresses_and_is_none_is_left_out() -> None:
+    """Else one node's word would end the allocation for all."""
+    cluster = Cluster(nodes=1)
+    wrong = NodeDescription(
+        data_path_address="10.0.0.0/8; drop", subnets=("10.1.0.0/16", "", "10.2.0.7/16", "junk")
+    )
+    right = NodeDescription(data_path_address="192.0.2.7", subnets=("10.1.0.0/16",))
+    request = SessionRequest(description=wrong, engine_reachable=True)
+
+    def known() -> tuple[str, tuple[str, ...]]:
+        node = cluster.tables.node(N1)
+        assert node is not None
+        assert node.description is not None
+        return node.description.data_path_address, node.description.subnets
+
+    cluster.commit(*registered(cluster.tables, N1, request, "10.0.0.1", cluster.now))
+    assert known() == ("", ("10.1.0.0/16",))
+    cluster.commit(*described(cluster.tables, N1, right))
+    assert known() == ("192.0.2.7", ("10.1.0.0/16",))
+    cluster.commit(*described(cluster.tables, N1, wrong))
+    assert known() == ("", ("10.1.0.0/16",))
