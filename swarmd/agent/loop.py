@@ -232,7 +232,7 @@ class Agent:
             self._session.health.ring()
             self._session.facts.ring()
 
-    def describe(self) -> None:
+    def describe_anew(self) -> None:
         """What the daemon knows of the node has changed: the manager is told soon."""
         if self._session is not None:
             self._session.facts.ring()

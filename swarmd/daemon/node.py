@@ -160,7 +160,7 @@ class Node:
             group.create_task(self.gossip.leave())
 
     def _host_changed(self) -> None:
-        self.agent.describe()
+        self.agent.describe_anew()
 
     def _facts(self) -> NodeFacts:
         """What the daemon knows of its node, as of now: the root that it trusts may change."""

@@ -7,7 +7,7 @@ has its own rules there, for 127.0.0.11; they stay.
 The same table closes a published task's ingress interface to everything but its published ports.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -23,17 +23,20 @@ class ContainerTable(msgspec.Struct, frozen=True):
 
     #: the transaction that makes it so
     text: str
-    #: VIPs that lead somewhere
-    vips: frozenset[str]
-    #: addresses that they lead to
-    backends: frozenset[str]
+    #: VIP that leads somewhere → the addresses that it leads to
+    ways: Mapping[str, frozenset[str]]
     #: what is not about VIPs
     closed: tuple[str, ...]
 
+    def backends(self) -> frozenset[str]:
+        """All addresses that VIPs lead to."""
+        return frozenset().union(*self.ways.values())
+
     def only_adds_to(self, before: "ContainerTable") -> bool:
         """Whether all that changes is that VIPs lead to more backends than before."""
-        is_more = before.backends <= self.backends
-        return is_more and (before.vips, before.closed) == (self.vips, self.closed)
+        if (before.ways.keys(), before.closed) != (self.ways.keys(), self.closed):
+            return False
+        return all(before.ways[vip] <= backends for vip, backends in self.ways.items())
 
 
 class ContainerRules:
@@ -51,29 +54,27 @@ class ContainerRules:
         shared, closed = self._shared[networks], tuple(_closed_ingress(self._plane, task))
         lines = [*no_table("ip"), f"add table ip {TABLE}", *shared.lines, *closed]
         text = "\n".join(lines) + "\n"
-        return ContainerTable(text, shared.vips, shared.backends, closed)
+        return ContainerTable(text, shared.ways, closed)
 
 
 class _Shared(msgspec.Struct, frozen=True):
     """What tables of containers in the same networks have in common."""
 
     lines: tuple[str, ...]
-    vips: frozenset[str]
-    backends: frozenset[str]
+    ways: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, plane: DataPlane, networks: Collection[NetworkID]) -> "_Shared":
-        parts = [
-            part
+        ways = {
+            vip: frozenset(a for backend in part.backends for a in ipv4(backend.addresses))
             for service in plane.services
             for part in service.networks
-            if part.network_id in networks and part.virtual_ips
-        ]
-        leading = [(part, backend) for part in parts for backend in part.backends]
+            if part.network_id in networks
+            for vip in ipv4(part.virtual_ips)
+        }
         return cls(
             lines=tuple(_virtual_ips(plane, networks)),
-            vips=frozenset(vip for part, _ in leading for vip in ipv4(part.virtual_ips)),
-            backends=frozenset(a for _, backend in leading for a in ipv4(backend.addresses)),
+            ways={vip: backends for vip, backends in ways.items() if backends},
         )
 
 

@@ -149,7 +149,7 @@ class VipLoop:
         before = self._written.get(task_id)
         self._written[task_id] = wanted
         if before is not None and before.pid == wanted.pid:
-            gone = before.table.backends - wanted.table.backends
+            gone = before.table.backends() - wanted.table.backends()
             await self._forget(task_id, wanted.pid, gone)
         return True
 

@@ -2,7 +2,7 @@
 
 The engine's bridge driver writes a network down before the engine itself does.  An engine that is
 killed between the two, or whose disk is full then, keeps the network's bridge and subnet for ever:
-no call of its API can name it, and a restart brings it back.  (libnetwork, engines 20.10 to 28.5:
+no call of its API can name it, and a restart brings it back.  (libnetwork of engine 28.5:
 `Controller.NewNetwork`, `driver.CreateNetwork`.)
 """
 

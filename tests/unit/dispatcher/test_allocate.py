@@ -19,6 +19,12 @@ def with_network(cluster: Cluster, name: str, subnet: str = "") -> None:
     cluster.think()
 
 
+def subnet_of(cluster: Cluster, name: str) -> str:
+    network = cluster.tables.network(name)
+    assert network is not None
+    return network.subnets[0].subnet
+
+
 def attached(*networks: str) -> tuple[NetworkAttachmentConfig, ...]:
     return tuple(NetworkAttachmentConfig(target=name) for name in networks)
 
@@ -102,8 +108,7 @@ def test_networks_leave_the_nodes_the_subnets_of_their_own_links() -> None:
     with_host(cluster, "n2", "10.1.0.0/16", "10.2.1.0/24")
     for name in ("a", "b"):
         with_network(cluster, name)
-    found = {n.id: n.subnets[0].subnet for n in cluster.tables.networks().values()}
-    assert (found[NetworkID("a")], found[NetworkID("b")]) == ("10.2.0.0/24", "10.2.2.0/24")
+    assert (subnet_of(cluster, "a"), subnet_of(cluster, "b")) == ("10.2.0.0/24", "10.2.2.0/24")
 
 
 def test_a_node_that_has_yet_to_describe_itself_is_left_its_address() -> None:
@@ -114,9 +119,7 @@ def test_a_node_that_has_yet_to_describe_itself_is_left_its_address() -> None:
     bare = msgspec.structs.replace(node, description=None, status=status)
     cluster.commit(PutNode(record=bare))
     with_network(cluster, "a")
-    network = cluster.tables.network("a")
-    assert network is not None
-    assert network.subnets[0].subnet == "10.1.1.0/24"
+    assert subnet_of(cluster, "a") == "10.1.1.0/24"
 
 
 def test_a_link_as_large_as_the_pool_leaves_networks_to_the_other_nodes() -> None:
@@ -125,9 +128,7 @@ def test_a_link_as_large_as_the_pool_leaves_networks_to_the_other_nodes() -> Non
     with_host(cluster, "n1", "10.0.0.0/8")
     with_host(cluster, "n2", "10.1.0.0/16")
     with_network(cluster, "a")
-    network = cluster.tables.network("a")
-    assert network is not None
-    assert network.subnets[0].subnet == "10.1.0.0/24"
+    assert subnet_of(cluster, "a") == "10.1.0.0/24"
 
 
 def test_a_task_of_a_network_that_got_no_subnet_says_so() -> None:

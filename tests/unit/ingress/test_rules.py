@@ -232,6 +232,26 @@ def test_a_table_that_opens_another_port_does_more_than_add_a_backend() -> None:
     assert not after.only_adds_to(before)
 
 
+def test_a_backend_that_another_vip_leads_to_is_not_one_more() -> None:
+    """Its address was given again, to a task of another service."""
+    (service,) = plane().services
+    change = msgspec.structs.replace
+
+    def behind(first: int, second: int) -> DataPlane:
+        """Two services in the stack's network, with these backends of the plane's."""
+        stack = service.networks[1]
+        parts = (
+            change(stack, backends=stack.backends[:first]),
+            change(stack, virtual_ips=("10.0.1.201",), backends=stack.backends[second:]),
+        )
+        return change(plane(), services=tuple(change(service, networks=(part,)) for part in parts))
+
+    before, after = (ContainerRules(behind(*cuts)).of(CLIENT) for cuts in ((2, 1), (1, 0)))
+    assert before.backends() == after.backends()
+    assert not after.only_adds_to(before)
+    assert not before.only_adds_to(after)
+
+
 def test_a_published_task_takes_its_target_ports_and_nothing_else_from_the_mesh() -> None:
     text = container_rules(plane(), WEB)
     assert lines(text, "add set", "elements = { tcp . 80 }")
